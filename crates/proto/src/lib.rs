@@ -1,1 +1,17 @@
-//! proto
+//! What is said: the types and codecs of the Teahouse protocols.
+//!
+//! This crate owns everything that has one meaning on the wire, and nothing else:
+//!
+//! - [`ids`], [`time`], [`platform`]: the small values, valid by construction;
+//! - [`error`]: the one table of error numbers;
+//! - [`fields`]: reading a JSON object field by field.
+//!
+//! It is pure: no I/O, no async, no clock, no randomness, no global state. It refuses to know who may
+//! do what, what is stored, and how bytes travel. Every decoder is bounded in size, depth and time,
+//! never panics on its input, and has a fuzz target.
+
+pub mod error;
+pub mod fields;
+pub mod ids;
+pub mod platform;
+pub mod time;
