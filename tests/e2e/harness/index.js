@@ -1,0 +1,45 @@
+/** Everything a test file needs. */
+import { after } from 'node:test';
+import { stopClients } from './client.js';
+import { stopProxies } from './proxy.js';
+import { stopServers } from './server.js';
+
+export { DEADLINE_MS, SDKS, SdkError } from './client.js';
+export { startProxy } from './proxy.js';
+export { ADMINISTRATOR, newApp, newDirectory, run, startServer } from './server.js';
+export { decode, nowSeconds, sign, signAt, tamper } from './signatures.js';
+
+/** Ends clients, proxies and servers when the test file is done. Call once, at the top of a file. */
+export function cleanUpAfterwards() {
+  after(async () => {
+    await stopClients();
+    await stopProxies();
+    await stopServers();
+  });
+}
+
+let users = 0;
+
+/** A user name that no other test uses. @param {string} name */
+export function userNamed(name) {
+  users += 1;
+  return `${name}-${process.pid}-${users}`;
+}
+
+/**
+ * Fails with a sentence when the promise does not reject with that code.
+ *
+ * @param {Promise<any>} promise
+ * @param {number} code
+ * @returns {Promise<any>} The error.
+ */
+export async function refusedWith(promise, code) {
+  let value;
+  try {
+    value = await promise;
+  } catch (error) {
+    if (/** @type {any} */ (error).code === code) return error;
+    throw error;
+  }
+  throw new Error(`expected a refusal with ${code}, got ${JSON.stringify(value)}`);
+}
