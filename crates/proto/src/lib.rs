@@ -4,14 +4,20 @@
 //!
 //! - [`ids`], [`time`], [`platform`]: the small values, valid by construction;
 //! - [`error`]: the one table of error numbers;
-//! - [`fields`]: reading a JSON object field by field.
+//! - [`fields`]: reading a JSON object field by field;
+//! - [`frame`], [`envelope`](mod@envelope): requests, replies and answers;
+//! - [`usersig`]: the ticket that lets a user in.
 //!
 //! It is pure: no I/O, no async, no clock, no randomness, no global state. It refuses to know who may
 //! do what, what is stored, and how bytes travel. Every decoder is bounded in size, depth and time,
 //! never panics on its input, and has a fuzz target.
 
+mod compact;
+pub mod envelope;
 pub mod error;
 pub mod fields;
+pub mod frame;
 pub mod ids;
 pub mod platform;
 pub mod time;
+pub mod usersig;
