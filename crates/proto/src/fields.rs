@@ -155,6 +155,54 @@ impl<'de: 'a, 'a> Deserialize<'de> for Fields<'a> {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Deserialize)]
 pub struct Text<'a>(#[serde(borrow)] pub Cow<'a, str>);
 
+/// A struct that is read from a JSON object only.
+///
+/// Derived deserialisers also take an array of the values in order, which no protocol here means.
+pub(crate) struct Object<T>(pub(crate) T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct MapOnly<T>(std::marker::PhantomData<T>);
+
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for MapOnly<T> {
+            type Value = Object<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Object<T>, A::Error> {
+                T::deserialize(de::value::MapAccessDeserializer::new(map)).map(Object)
+            }
+        }
+
+        deserializer.deserialize_map(MapOnly(std::marker::PhantomData))
+    }
+}
+
+/// For `#[serde(deserialize_with)]`: a field that is read from an object only.
+pub(crate) fn object<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<T, D::Error> {
+    Object::deserialize(deserializer).map(|Object(value)| value)
+}
+
+/// For `#[serde(deserialize_with)]`: as [`object`], for a field that may be null.
+pub(crate) fn optional_object<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
+    let value = Option::<Object<T>>::deserialize(deserializer)?;
+    Ok(value.map(|Object(value)| value))
+}
+
+/// For `#[serde(deserialize_with)]`: an array of objects, or null.
+pub(crate) fn optional_objects<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<Option<Vec<T>>, D::Error> {
+    let items = Option::<Vec<Object<T>>>::deserialize(deserializer)?;
+    Ok(items.map(|items| items.into_iter().map(|Object(item)| item).collect()))
+}
+
 /// An unsigned number that some callers write as a string of digits.
 ///
 /// Only for the fields where the protocol documents both forms.

@@ -15,6 +15,7 @@ use flate2::write::ZlibEncoder;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use crate::fields::{Object, object};
 use crate::ids::SdkAppId;
 use crate::platform::Platform;
 
@@ -72,7 +73,7 @@ pub enum FrameError {
 
 #[derive(Deserialize)]
 struct WireFrame<'a> {
-    #[serde(borrow)]
+    #[serde(borrow, deserialize_with = "object")]
     head: WireHead<'a>,
     #[serde(borrow, default)]
     body: Option<&'a RawValue>,
@@ -109,7 +110,7 @@ impl<'a> Request<'a> {
     /// [`FrameError`]: nothing useful can be answered, since command and `seq` are not known.
     pub fn parse(frame: &'a [u8]) -> Result<Self, FrameError> {
         let text = std::str::from_utf8(frame).map_err(|_| FrameError::NotUtf8)?;
-        let WireFrame { head, body } =
+        let Object(WireFrame { head, body }) =
             serde_json::from_str(text).map_err(|error| FrameError::Malformed(error.to_string()))?;
         let printable = head.servcmd.bytes().all(|byte| byte.is_ascii_graphic());
         if !printable || !(1..=Self::SERVCMD_BYTES_MAX).contains(&head.servcmd.len()) {
@@ -355,8 +356,10 @@ mod tests {
         for frame in [
             "",
             "[]",
+            r#"[{"servcmd":"a.b","seq":1},{}]"#,
             "{}",
             r#"{"head":{}}"#,
+            r#"{"head":["a.b",1,1,"","","","",0,7]}"#,
             r#"{"head":{"servcmd":"a.b"}}"#,
             r#"{"head":{"servcmd":"a.b","seq":"1"}}"#,
             r#"{"head":{"servcmd":"a.b","seq":-1}}"#,

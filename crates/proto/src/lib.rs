@@ -6,6 +6,8 @@
 //! - [`error`]: the one table of error numbers;
 //! - [`fields`]: reading a JSON object field by field;
 //! - [`frame`], [`envelope`](mod@envelope): requests, replies and answers;
+//! - [`message`]: message bodies with their elements, and what goes along with them;
+//! - [`push`]: events for clients, and the frames that carry them;
 //! - [`usersig`]: the ticket that lets a user in.
 //!
 //! It is pure: no I/O, no async, no clock, no randomness, no global state. It refuses to know who may
@@ -18,6 +20,8 @@ pub mod error;
 pub mod fields;
 pub mod frame;
 pub mod ids;
+pub mod message;
 pub mod platform;
+pub mod push;
 pub mod time;
 pub mod usersig;

@@ -21,6 +21,7 @@ use sha2::Sha256;
 use subtle::{Choice, ConstantTimeEq};
 
 use crate::error::ErrorCode;
+use crate::fields::Object;
 use crate::frame::inflate;
 use crate::ids::SdkAppId;
 use crate::time::UnixSeconds;
@@ -199,7 +200,7 @@ fn decode_bounded(sig: &str) -> Option<Ticket> {
     let base64: String =
         sig.trim_end_matches(['_', '=']).chars().map(from_ticket_alphabet).collect();
     let json = inflate(&LENIENT.decode(base64).ok()?, INFLATED_BYTES_MAX)?;
-    let wire: WireTicket<LooseInt, String> = serde_json::from_slice(&json).ok()?;
+    let Object(wire): Object<WireTicket<LooseInt, String>> = serde_json::from_slice(&json).ok()?;
     let ticket = Ticket {
         identifier: wire.identifier,
         sdkappid: wire.sdkappid.0,

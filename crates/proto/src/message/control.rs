@@ -1,0 +1,127 @@
+//! The switches of a single message that a sender sets by name.
+
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::de::{Deserialize, Deserializer, SeqAccess, Visitor};
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
+
+use crate::fields::Text;
+
+/// `SendMsgControl`: an array of names in requests, an object of ones in pushes.
+///
+/// Names that are not known are skipped: newer clients must be able to talk to older servers.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, JsonSchema)]
+pub struct SendControl {
+    /// `NoUnread`: does not raise the receiver's unread count.
+    pub no_unread: bool,
+    /// `NoLastMsg`: does not become the conversation's last message.
+    pub no_last_msg: bool,
+    /// `WithMuteNotifications`: the receiver's do-not-disturb setting for the sender holds.
+    pub with_mute_notifications: bool,
+    /// `NoMsgCheck`: skips content moderation.
+    pub no_msg_check: bool,
+}
+
+impl SendControl {
+    /// Whether no switch is set.
+    #[must_use]
+    pub fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+
+    fn set(&mut self, name: &str) {
+        match name {
+            "NoUnread" => self.no_unread = true,
+            "NoLastMsg" => self.no_last_msg = true,
+            "WithMuteNotifications" => self.with_mute_notifications = true,
+            "NoMsgCheck" => self.no_msg_check = true,
+            _ => {}
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for SendControl {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Names;
+
+        impl<'de> Visitor<'de> for Names {
+            type Value = SendControl;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an array of names")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut names: A) -> Result<SendControl, A::Error> {
+                let mut control = SendControl::default();
+                while let Some(Text(name)) = names.next_element()? {
+                    control.set(&name);
+                }
+                Ok(control)
+            }
+        }
+
+        deserializer.deserialize_seq(Names)
+    }
+}
+
+impl Serialize for SendControl {
+    /// The form in pushes, where only what concerns the receiving client is said.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        if self.no_unread {
+            map.serialize_entry("NoUnread", &1)?;
+        }
+        if self.no_last_msg {
+            map.serialize_entry("NoLastMsg", &1)?;
+        }
+        map.end()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_set_switches() {
+        let control: SendControl = serde_json::from_str(
+            r#"["NoUnread","NoLastMsg","WithMuteNotifications","NoMsgCheck"]"#,
+        )
+        .unwrap();
+        assert_eq!(
+            control,
+            SendControl {
+                no_unread: true,
+                no_last_msg: true,
+                with_mute_notifications: true,
+                no_msg_check: true
+            }
+        );
+        let unknown: SendControl = serde_json::from_str(r#"["nounread","Other"]"#).unwrap();
+        assert!(unknown.is_default());
+        assert!(serde_json::from_str::<SendControl>("[]").unwrap().is_default());
+        let twice: SendControl = serde_json::from_str(r#"["NoUnread","NoUnread"]"#).unwrap();
+        assert!(twice.no_unread && !twice.no_last_msg);
+    }
+
+    #[test]
+    fn only_arrays_of_strings_are_read() {
+        for json in [r#""NoUnread""#, "{}", "[1]", "[null]", "1"] {
+            assert!(serde_json::from_str::<SendControl>(json).is_err(), "{json}");
+        }
+    }
+
+    #[test]
+    fn pushes_say_what_concerns_the_client() {
+        let all = SendControl {
+            no_unread: true,
+            no_last_msg: true,
+            with_mute_notifications: true,
+            no_msg_check: true,
+        };
+        assert_eq!(serde_json::to_string(&all).unwrap(), r#"{"NoUnread":1,"NoLastMsg":1}"#);
+        assert_eq!(serde_json::to_string(&SendControl::default()).unwrap(), "{}");
+    }
+}

@@ -1,0 +1,543 @@
+//! What the server tells a client unasked: events, and the frames that carry them.
+//!
+//! The structs serialise to the names that clients read. They borrow, so that an event is written
+//! straight from the server's state into the bytes that all recipients share. To whom an event goes
+//! is not known here.
+
+use bytes::Bytes;
+use serde::Serialize;
+use serde::ser::{SerializeMap, Serializer};
+
+use crate::frame::{self, PUSH_SEQ};
+use crate::ids::{GroupId, MsgKey, TinyId, UserId};
+use crate::message::{MessageBody, SendControl};
+use crate::platform::Platform;
+use crate::time::UnixSeconds;
+
+/// Command of ordinary pushes.
+pub const MSG_PUSH: &str = "im_open_push.msg_push";
+
+/// Command of a kick notice.
+pub const FORCE_OFFLINE: &str = "im_open_status.stat_forceoffline";
+
+/// `MsgFlagBits` of a one-to-one message that was recalled.
+pub const MSG_FLAG_RECALLED: u32 = 8;
+
+/// A one-to-one message, as it is pushed and as it stands in the history.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct C2cMessage<'a> {
+    /// The sender; the *receiver* in a copy for the sender's other devices (see `is_sync`).
+    #[serde(rename = "From_Account")]
+    pub from: &'a UserId,
+    /// The receiver; the *sender* in a copy for the sender's other devices.
+    #[serde(rename = "To_Account")]
+    pub to: &'a UserId,
+    /// Chosen by the sender.
+    pub msg_seq: u32,
+    /// Chosen by the sender.
+    pub msg_random: u32,
+    /// When the server accepted it.
+    pub msg_time_stamp: UnixSeconds,
+    /// The sender's clock; the server's time when a backend sent it.
+    pub msg_client_time: UnixSeconds,
+    /// Internal number of the sender.
+    pub tiny_id: TinyId,
+    /// The elements.
+    pub msg_body: &'a MessageBody,
+    /// Nick of the sender; may be empty.
+    #[serde(rename = "From_AccountNick")]
+    pub from_nick: &'a str,
+    /// Avatar of the sender; may be empty.
+    #[serde(rename = "From_AccountHeadurl")]
+    pub from_avatar: &'a str,
+    /// Goes along with the message; may be empty.
+    pub cloud_custom_data: &'a str,
+    /// Whether the receiver may return a receipt for this message.
+    #[serde(serialize_with = "one_or_zero")]
+    pub is_need_read_receipt: bool,
+    /// Whether the receiver has returned one.
+    #[serde(serialize_with = "one_or_zero")]
+    pub is_peer_read: bool,
+    /// 0 until the message is edited.
+    pub msg_version: u32,
+    /// Whether key-values may be attached.
+    #[serde(serialize_with = "one_or_zero")]
+    pub support_message_extension: bool,
+    /// 0, or [`MSG_FLAG_RECALLED`].
+    pub msg_flag_bits: u32,
+    /// `Some(0)` on a message for online receivers only; else left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub msg_life_time: Option<u32>,
+    /// Left out when nothing is set.
+    #[serde(skip_serializing_if = "SendControl::is_default")]
+    pub send_msg_control: SendControl,
+    /// A copy for the sender's other devices: sender and receiver are swapped.
+    #[serde(
+        rename = "IsSyncMsg",
+        skip_serializing_if = "is_false",
+        serialize_with = "one_or_zero"
+    )]
+    pub is_sync: bool,
+    /// Who recalled it and why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub revoker_info: Option<RevokerInfo<'a>>,
+    /// In histories only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub msg_key: Option<MsgKey>,
+}
+
+/// Who recalled a message.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct RevokerInfo<'a> {
+    /// The user.
+    #[serde(rename = "Revoker_Account")]
+    pub revoker: &'a UserId,
+    /// Free text; may be empty.
+    pub reason: &'a str,
+}
+
+/// A notice about a one-to-one conversation or about the session itself.
+#[derive(Debug, Clone)]
+pub enum C2cNotice<'a> {
+    /// To the peer: `reader` has read everything up to a time.
+    ReadByPeer {
+        /// Who has read.
+        reader: &'a UserId,
+        /// Up to when.
+        last_read_time: UnixSeconds,
+    },
+    /// To the reader's other devices: the conversation with `peer` was read up to a time.
+    ReadElsewhere {
+        /// The other party.
+        peer: &'a UserId,
+        /// Up to when.
+        last_read_time: UnixSeconds,
+    },
+    /// To a session that ends.
+    Kickout(Kickout),
+}
+
+/// Why a session is ended, and by which newer one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Kickout {
+    /// The reason.
+    pub kind: KickType,
+    /// Where the login came from that ended it.
+    pub new_platform: Platform,
+    /// `InstId` of that login.
+    pub new_inst_id: u32,
+}
+
+/// Why a session is ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KickType {
+    /// The same account logged in again on the same kind of device.
+    MultipleAccount = 1,
+    /// The account logged in on a device that excludes this one.
+    MultipleDevice = 2,
+    /// The application's backend ended it.
+    RestApi = 3,
+}
+
+/// A changed profile.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct ProfileChange<'a> {
+    /// Whose profile.
+    #[serde(rename = "Profile_Account")]
+    pub user: &'a UserId,
+    /// The changed fields.
+    pub profile_list: Vec<ProfileField<'a>>,
+}
+
+/// A changed field of a profile.
+#[derive(Debug, Clone)]
+pub struct ProfileField<'a> {
+    /// The field.
+    pub tag: &'a str,
+    /// Its new value.
+    pub value: ProfileValue<'a>,
+}
+
+/// A value in a profile.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProfileValue<'a> {
+    /// A text.
+    Text(&'a str),
+    /// A number.
+    Number(u64),
+}
+
+/// A conversation as a client names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ConversationRef<'a> {
+    /// With a user.
+    C2c(&'a UserId),
+    /// In a group.
+    Group(&'a GroupId),
+}
+
+/// A change of the conversation list on another device.
+#[derive(Debug, Clone)]
+pub enum ConversationChange<'a> {
+    /// These were deleted.
+    Deleted(Vec<ConversationRef<'a>>),
+}
+
+/// One event of a push.
+#[derive(Debug, Clone)]
+pub enum Event<'a> {
+    /// New one-to-one messages.
+    C2cMessages(&'a [C2cMessage<'a>]),
+    /// Notices.
+    C2cNotices(&'a [C2cNotice<'a>]),
+    /// Changed profiles.
+    ProfileChanges(&'a [ProfileChange<'a>]),
+    /// Changes of the conversation list.
+    ConversationChanges(&'a [ConversationChange<'a>]),
+}
+
+/// What goes along with the events of one frame.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct PushOptions<'a> {
+    /// Asks for an acknowledgement that returns this text.
+    pub ack_session_data: Option<&'a str>,
+    /// Tells the client to ask for messages: there is more than was pushed.
+    pub more_waiting: bool,
+}
+
+/// A push frame with these events.
+#[must_use]
+pub fn event_frame(events: &[Event<'_>], options: PushOptions<'_>) -> Bytes {
+    frame_of(MSG_PUSH, events, options)
+}
+
+/// The frame that ends a session at the client.
+#[must_use]
+pub fn kick_frame(kickout: Kickout) -> Bytes {
+    let notices = [C2cNotice::Kickout(kickout)];
+    frame_of(FORCE_OFFLINE, &[Event::C2cNotices(&notices)], PushOptions::default())
+}
+
+fn frame_of(servcmd: &str, events: &[Event<'_>], options: PushOptions<'_>) -> Bytes {
+    let body = WirePush {
+        event_array: events,
+        need_ack: options.ack_session_data.map(|_| 1),
+        session_data: options.ack_session_data,
+        flag: options.more_waiting.then_some(1),
+    };
+    // A guess at the size that spares most frames a reallocation.
+    let mut buffer = frame::begin(servcmd, PUSH_SEQ, 512);
+    frame::write_json(&mut buffer, &body);
+    frame::end(buffer)
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct WirePush<'a> {
+    event_array: &'a [Event<'a>],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    need_ack: Option<u8>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    session_data: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    flag: Option<u8>,
+}
+
+impl Serialize for Event<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        // Clients choose the handler by the data key; the numbers are those that they expect.
+        fn entry<S: Serializer, T: Serialize>(
+            serializer: S,
+            number: u32,
+            key: &'static str,
+            data: T,
+        ) -> Result<S::Ok, S::Error> {
+            let mut map = serializer.serialize_map(Some(2))?;
+            map.serialize_entry("Event", &number)?;
+            map.serialize_entry(key, &data)?;
+            map.end()
+        }
+        match self {
+            Self::C2cMessages(messages) => entry(serializer, 1, "C2cMsgArray", messages),
+            Self::C2cNotices(notices) => entry(serializer, 10, "C2cNotifyMsgArray", notices),
+            Self::ProfileChanges(changes) => entry(serializer, 11, "ProfileDataMod", changes),
+            Self::ConversationChanges(changes) => {
+                entry(serializer, 13, "RecentContactMod", changes)
+            }
+        }
+    }
+}
+
+/// An object with a single entry, as notices are wrapped.
+struct Single<T>(&'static str, T);
+
+impl<T: Serialize> Serialize for Single<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map([(self.0, &self.1)])
+    }
+}
+
+impl Serialize for C2cNotice<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        #[serde(rename_all = "PascalCase")]
+        struct Reads<'a> {
+            #[serde(rename = "To_Account", skip_serializing_if = "Option::is_none")]
+            reader: Option<&'a UserId>,
+            uin_pair_read_array: [ReadUpTo<'a>; 1],
+        }
+        #[derive(Serialize)]
+        #[serde(rename_all = "PascalCase")]
+        struct ReadUpTo<'a> {
+            #[serde(rename = "From_Account", skip_serializing_if = "Option::is_none")]
+            peer: Option<&'a UserId>,
+            last_read_time: UnixSeconds,
+        }
+        match *self {
+            Self::ReadByPeer { reader, last_read_time } => {
+                let uin_pair_read_array = [ReadUpTo { peer: None, last_read_time }];
+                let reads = Reads { reader: Some(reader), uin_pair_read_array };
+                Single("C2cReadedReceipt", reads).serialize(serializer)
+            }
+            Self::ReadElsewhere { peer, last_read_time } => {
+                let uin_pair_read_array = [ReadUpTo { peer: Some(peer), last_read_time }];
+                let reads = Reads { reader: None, uin_pair_read_array };
+                Single("ReadC2cMsgNotify", reads).serialize(serializer)
+            }
+            Self::Kickout(kickout) => Single("KickoutMsgNotify", kickout).serialize(serializer),
+        }
+    }
+}
+
+impl Serialize for Kickout {
+    /// `KickType` and `NewInstInfo`, also the fields of an answer with code 1002.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        #[serde(rename_all = "PascalCase")]
+        struct NewInstInfo {
+            platform: Platform,
+            inst_id: u32,
+        }
+        let mut map = serializer.serialize_map(Some(2))?;
+        map.serialize_entry("KickType", &(self.kind as u8))?;
+        let new = NewInstInfo { platform: self.new_platform, inst_id: self.new_inst_id };
+        map.serialize_entry("NewInstInfo", &new)?;
+        map.end()
+    }
+}
+
+impl Serialize for ProfileField<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(2))?;
+        map.serialize_entry("Tag", self.tag)?;
+        match self.value {
+            ProfileValue::Text(text) => map.serialize_entry("ValueBytes", text)?,
+            ProfileValue::Number(number) => map.serialize_entry("ValueNum", &number)?,
+        }
+        map.end()
+    }
+}
+
+impl Serialize for ProfileValue<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Text(text) => serializer.serialize_str(text),
+            Self::Number(number) => serializer.serialize_u64(*number),
+        }
+    }
+}
+
+impl Serialize for ConversationRef<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(2))?;
+        match self {
+            Self::C2c(user) => {
+                map.serialize_entry("Type", &1)?;
+                map.serialize_entry("To_Account", user)?;
+            }
+            Self::Group(group) => {
+                map.serialize_entry("Type", &2)?;
+                map.serialize_entry("ToGroupId", group)?;
+            }
+        }
+        map.end()
+    }
+}
+
+impl Serialize for ConversationChange<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(2))?;
+        match self {
+            Self::Deleted(conversations) => {
+                map.serialize_entry("PushType", &1)?;
+                let list = Single("RecentContactList", conversations);
+                map.serialize_entry("RecentContactDeleteItem", &list)?;
+            }
+        }
+        map.end()
+    }
+}
+
+fn one_or_zero<S: Serializer>(flag: &bool, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_u8(u8::from(*flag))
+}
+
+fn is_false(flag: &bool) -> bool {
+    !flag
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn user(id: &str) -> UserId {
+        UserId::parse(id).unwrap()
+    }
+
+    fn body() -> MessageBody {
+        let json = r#"[{"MsgType":"TIMTextElem","MsgContent":{"Text":"hello bob"}}]"#;
+        MessageBody::from_stored(json.to_owned()).unwrap()
+    }
+
+    fn message<'a>(from: &'a UserId, to: &'a UserId, body: &'a MessageBody) -> C2cMessage<'a> {
+        C2cMessage {
+            from,
+            to,
+            msg_seq: 2_328_140_001,
+            msg_random: 6_882_155,
+            msg_time_stamp: UnixSeconds(1_795_390_094),
+            msg_client_time: UnixSeconds(1_795_390_093),
+            tiny_id: TinyId(144_115_200_000_000_001),
+            msg_body: body,
+            from_nick: "",
+            from_avatar: "",
+            cloud_custom_data: "",
+            is_need_read_receipt: false,
+            is_peer_read: false,
+            msg_version: 0,
+            support_message_extension: false,
+            msg_flag_bits: 0,
+            msg_life_time: None,
+            send_msg_control: SendControl::default(),
+            is_sync: false,
+            revoker_info: None,
+            msg_key: None,
+        }
+    }
+
+    #[test]
+    fn a_message_push_exactly() {
+        let (alice, bob, body) = (user("alice"), user("bob"), body());
+        let messages = [message(&alice, &bob, &body)];
+        let options = PushOptions { ack_session_data: Some("s-bob-4"), more_waiting: false };
+        assert_eq!(
+            event_frame(&[Event::C2cMessages(&messages)], options),
+            concat!(
+                r#"{"head":{"ver":"v4","servcmd":"im_open_push.msg_push","seq":1},"body":"#,
+                r#"{"EventArray":[{"Event":1,"C2cMsgArray":[{"From_Account":"alice","To_Account":"bob","#,
+                r#""MsgSeq":2328140001,"MsgRandom":6882155,"MsgTimeStamp":1795390094,"#,
+                r#""MsgClientTime":1795390093,"TinyId":"144115200000000001","#,
+                r#""MsgBody":[{"MsgType":"TIMTextElem","MsgContent":{"Text":"hello bob"}}],"#,
+                r#""From_AccountNick":"","From_AccountHeadurl":"","CloudCustomData":"","#,
+                r#""IsNeedReadReceipt":0,"IsPeerRead":0,"MsgVersion":0,"#,
+                r#""SupportMessageExtension":0,"MsgFlagBits":0}]}],"#,
+                r#""NeedAck":1,"SessionData":"s-bob-4"}}"#
+            )
+        );
+    }
+
+    #[test]
+    fn optional_fields_of_a_message() {
+        let (alice, bob, body) = (user("alice"), user("bob"), body());
+        let message = C2cMessage {
+            is_need_read_receipt: true,
+            is_peer_read: true,
+            support_message_extension: true,
+            msg_flag_bits: MSG_FLAG_RECALLED,
+            msg_life_time: Some(0),
+            send_msg_control: SendControl { no_unread: true, ..SendControl::default() },
+            is_sync: true,
+            revoker_info: Some(RevokerInfo { revoker: &alice, reason: "typo" }),
+            msg_key: Some(MsgKey { seq: 1, random: 2, time: UnixSeconds(3) }),
+            ..message(&bob, &alice, &body)
+        };
+        let json = serde_json::to_string(&message).unwrap();
+        assert!(json.ends_with(concat!(
+            r#""IsNeedReadReceipt":1,"IsPeerRead":1,"MsgVersion":0,"SupportMessageExtension":1,"#,
+            r#""MsgFlagBits":8,"MsgLifeTime":0,"SendMsgControl":{"NoUnread":1},"IsSyncMsg":1,"#,
+            r#""RevokerInfo":{"Revoker_Account":"alice","Reason":"typo"},"MsgKey":"1_2_3"}"#
+        )));
+        assert!(json.starts_with(r#"{"From_Account":"bob","To_Account":"alice","#));
+    }
+
+    #[test]
+    fn notices_exactly() {
+        let (alice, bob) = (user("alice"), user("bob"));
+        let time = UnixSeconds(1_795_390_095);
+        let notices = [
+            C2cNotice::ReadByPeer { reader: &bob, last_read_time: time },
+            C2cNotice::ReadElsewhere { peer: &alice, last_read_time: time },
+        ];
+        assert_eq!(
+            serde_json::to_string(&Event::C2cNotices(&notices)).unwrap(),
+            concat!(
+                r#"{"Event":10,"C2cNotifyMsgArray":["#,
+                r#"{"C2cReadedReceipt":{"To_Account":"bob","UinPairReadArray":[{"LastReadTime":1795390095}]}},"#,
+                r#"{"ReadC2cMsgNotify":{"UinPairReadArray":[{"From_Account":"alice","LastReadTime":1795390095}]}}]}"#
+            )
+        );
+    }
+
+    #[test]
+    fn a_kick_exactly() {
+        let kickout = Kickout {
+            kind: KickType::MultipleAccount,
+            new_platform: Platform::Web,
+            new_inst_id: 1,
+        };
+        assert_eq!(
+            kick_frame(kickout),
+            concat!(
+                r#"{"head":{"ver":"v4","servcmd":"im_open_status.stat_forceoffline","seq":1},"body":"#,
+                r#"{"EventArray":[{"Event":10,"C2cNotifyMsgArray":[{"KickoutMsgNotify":"#,
+                r#"{"KickType":1,"NewInstInfo":{"Platform":"Web","InstId":1}}}]}]}}"#
+            )
+        );
+        assert_eq!(KickType::MultipleDevice as u8, 2);
+        assert_eq!(KickType::RestApi as u8, 3);
+    }
+
+    #[test]
+    fn profile_and_conversation_changes_exactly() {
+        let alice = user("alice");
+        let group = GroupId::parse("@TGS#1").unwrap();
+        let profiles = [ProfileChange {
+            user: &alice,
+            profile_list: vec![
+                ProfileField { tag: "Tag_Profile_IM_Nick", value: ProfileValue::Text("Al\"ice") },
+                ProfileField { tag: "Tag_Profile_IM_Level", value: ProfileValue::Number(3) },
+            ],
+        }];
+        let conversations = [ConversationChange::Deleted(vec![
+            ConversationRef::C2c(&alice),
+            ConversationRef::Group(&group),
+        ])];
+        let events = [Event::ProfileChanges(&profiles), Event::ConversationChanges(&conversations)];
+        let options = PushOptions { ack_session_data: None, more_waiting: true };
+        assert_eq!(
+            event_frame(&events, options),
+            concat!(
+                r#"{"head":{"ver":"v4","servcmd":"im_open_push.msg_push","seq":1},"body":"#,
+                r#"{"EventArray":[{"Event":11,"ProfileDataMod":[{"Profile_Account":"alice","ProfileList":["#,
+                r#"{"Tag":"Tag_Profile_IM_Nick","ValueBytes":"Al\"ice"},"#,
+                r#"{"Tag":"Tag_Profile_IM_Level","ValueNum":3}]}]},"#,
+                r#"{"Event":13,"RecentContactMod":[{"PushType":1,"RecentContactDeleteItem":"#,
+                r#"{"RecentContactList":[{"Type":1,"To_Account":"alice"},{"Type":2,"ToGroupId":"@TGS#1"}]}}]}],"#,
+                r#""Flag":1}}"#
+            )
+        );
+    }
+}
