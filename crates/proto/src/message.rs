@@ -7,6 +7,8 @@
 mod control;
 mod element;
 mod offline_push;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 use std::sync::Arc;
