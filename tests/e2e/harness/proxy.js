@@ -12,8 +12,15 @@ export class Proxy {
     this.target = target;
     this.url = '';
     this.http = createServer();
-    this.sockets = new WebSocketServer({ server: this.http });
-    this.sockets.on('connection', (client, request) => this.#join(client, request.url ?? '/'));
+    this.sockets = new WebSocketServer({ noServer: true });
+    /** Connections that wait for `release`; `undefined` while connections pass. @type {(() => void)[] | undefined} */
+    this.held = undefined;
+    this.http.on('upgrade', (request, socket, head) => {
+      const accept = () =>
+        this.sockets.handleUpgrade(request, socket, head, (client) => this.#join(client, request.url ?? '/'));
+      if (this.held) this.held.push(accept);
+      else accept();
+    });
     /** @type {Set<WebSocket>} */
     this.open = new Set();
     /** @type {((passing: Passing) => boolean) | undefined} */
@@ -44,6 +51,19 @@ export class Proxy {
   /** Cuts all connections on both sides, as a dying network does. */
   cut() {
     for (const socket of this.open) socket.terminate();
+  }
+
+  /** Cuts all connections and lets new ones wait: the network is gone. */
+  hold() {
+    this.held = [];
+    this.cut();
+  }
+
+  /** The network is back. */
+  release() {
+    const waiting = this.held ?? [];
+    this.held = undefined;
+    for (const accept of waiting) accept();
   }
 
   async stop() {

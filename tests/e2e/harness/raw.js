@@ -43,6 +43,7 @@ export class RawConnection {
     const socket = new WebSocket(`${url}/${face}?${parameters}`);
     const connection = new RawConnection(socket, app);
     connection.text = face === 'info';
+    connection.platform = Number(parameters.get('platform'));
     await new Promise((resolve, reject) => {
       socket.once('open', resolve);
       socket.once('error', reject);
@@ -53,13 +54,16 @@ export class RawConnection {
   /** True on the face that carries text frames. */
   text = false;
 
+  /** What kind of device it says it is: 7 is a browser. */
+  platform = 7;
+
   /** Sends one request and does not wait. @param {string} command @param {object} [body] @param {object} [head] */
   post(command, body = {}, head = {}) {
     this.seq += 1;
     const frame = {
       head: {
         ver: 'v4',
-        platform: 7,
+        platform: this.platform,
         websdkappid: 537048168,
         websdkversion: '1.7.3',
         status_instid: 0,
