@@ -10,15 +10,18 @@
 
 mod chain;
 pub mod contract;
+pub mod embedded;
 pub mod family;
 pub mod memory;
 mod stats;
 pub mod stream;
+pub mod suite;
 
 pub use contract::{
     Commit, CommitError, Direction, Durability, InvalidPartition, Partition, ReadError, Row, Store,
     Version, Write, limits,
 };
+pub use embedded::{Embedded, OpenError};
 pub use futures_util::future::BoxFuture;
 pub use memory::Memory;
 pub use stats::{CommitLatency, Stats};

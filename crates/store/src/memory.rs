@@ -231,6 +231,7 @@ impl State {
 
     fn let_through(&mut self, count: usize, answer: bool) -> usize {
         let count = count.min(self.queue.len());
+        let commits_before = self.stats.commits;
         let mut synced = false;
         for _ in 0..count {
             let Some(queued) = self.queue.pop_front() else { break };
@@ -246,7 +247,7 @@ impl State {
             self.unsynced.clear();
         }
         self.stats.syncs += u64::from(synced);
-        self.stats.batches += u64::from(count > 0);
+        self.stats.batches += u64::from(self.stats.commits > commits_before);
         count
     }
 

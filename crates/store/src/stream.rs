@@ -17,7 +17,7 @@
 //! payload, so a frame that is lost, repeated, moved or altered is noticed at that frame, and a
 //! stream that was cut has no end frame.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 
 use bytes::Bytes;
 
@@ -289,11 +289,12 @@ impl<'a> StreamReader<'a> {
     }
 
     fn take(&mut self, bytes: &mut [u8]) -> Result<(), StreamError> {
-        self.input.read_exact(bytes).map_err(|error| match error.kind() {
-            std::io::ErrorKind::UnexpectedEof => {
+        self.input.read_exact(bytes).map_err(|error| {
+            if error.kind() == ErrorKind::UnexpectedEof {
                 StreamError::Damaged(format!("it was cut after {} rows", self.read.rows))
+            } else {
+                StreamError::Io(error)
             }
-            _ => StreamError::Io(error),
         })?;
         self.crc = crc32c::crc32c_append(self.crc, bytes);
         self.read.bytes += bytes.len() as u64;
