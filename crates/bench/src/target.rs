@@ -18,8 +18,8 @@ pub(crate) struct UnderTest {
     pub(crate) target: Target,
     /// What can be seen of it.
     pub(crate) observed: Observed,
-    process: Option<ServerProcess>,
-    data: Option<TempDir>,
+    _process: Option<ServerProcess>,
+    _data: Option<TempDir>,
 }
 
 /// Makes the folder for the data of one server, where the flags say.
@@ -73,7 +73,7 @@ impl UnderTest {
             data: common.server_data.clone(),
             metrics: Some(addr),
         };
-        Ok(Self { target: app.target(addr), observed, process: None, data: None })
+        Ok(Self { target: app.target(addr), observed, _process: None, _data: None })
     }
 
     fn child(common: &Common) -> Result<Self, BenchError> {
@@ -83,8 +83,8 @@ impl UnderTest {
         Ok(Self {
             target: app.target(process.addr),
             observed: observe(&process, data.path()),
-            process: Some(process),
-            data: Some(data),
+            _process: Some(process),
+            _data: Some(data),
         })
     }
 
@@ -101,11 +101,6 @@ impl UnderTest {
         let process = ServerProcess::start(&arguments, &log)?;
         let observed = Observed { pid: Some(process.pid()), ..Observed::default() };
         let target = common.app_or_default().target(process.addr);
-        Ok(Self { target, observed, process: Some(process), data: Some(data) })
-    }
-
-    /// Whether it was started here, and so has data of which nobody else writes.
-    pub(crate) fn is_own(&self) -> bool {
-        self.process.is_some() && self.data.is_some()
+        Ok(Self { target, observed, _process: Some(process), _data: Some(data) })
     }
 }

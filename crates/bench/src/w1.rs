@@ -16,7 +16,7 @@ use crate::clock;
 use crate::error::BenchError;
 use crate::histogram::Percentiles;
 use crate::load::{FrameBytes, Load, Loop, Outcome, Plan};
-use crate::process::{Account, load_average};
+use crate::process::{Account, Observed, load_average};
 use crate::report::{Column, Spread, table};
 use crate::target::{UnderTest, data_folder};
 
@@ -94,6 +94,7 @@ struct Figures {
     duplicates: u64,
     reordered: u64,
     cpu_us: Option<f64>,
+    generator_cpu_us: Option<f64>,
     syncs_per_second: Option<f64>,
     disk_bytes: Option<f64>,
     resident_mib: Option<f64>,
@@ -117,6 +118,7 @@ const COLUMNS: &[Column<Figures>] = &[
     },
     Column { name: "late p99", digits: 2, figure: |f| f.lateness.map(|l| l.p99_ms), spread: false },
     Column { name: "CPU us/msg", digits: 1, figure: |f| f.cpu_us, spread: true },
+    Column { name: "generator", digits: 1, figure: |f| f.generator_cpu_us, spread: false },
     Column { name: "syncs/s", digits: 0, figure: |f| f.syncs_per_second, spread: false },
     Column { name: "disk B/msg", digits: 0, figure: |f| f.disk_bytes, spread: false },
     Column { name: "RSS MiB", digits: 0, figure: |f| f.resident_mib, spread: false },
@@ -234,17 +236,18 @@ impl<'a> Bench<'a> {
             threads: self.common.generator_threads,
             per_pair_max: u32::MAX,
         };
+        let generator = Observed { pid: Some(std::process::id()), ..Observed::default() };
         let running = Load::connect(&server.target, plan)?.start()?;
         running.wait_for_measure();
-        let before = server.observed.account();
+        let before = [server.observed.account(), generator.account()];
         running.wait_for_end();
-        let after = server.observed.account();
+        let after = [server.observed.account(), generator.account()];
         running.wait_for_rest(REST);
         let outcome = running.finish()?;
         if let Some(reason) = outcome.broken {
             return Err(BenchError::Server(format!("during \"{name}\": {reason}")));
         }
-        if server.observed.data.is_some() || !server.is_own() {
+        if name != RAW {
             self.frame_bytes = outcome.frame_bytes;
         }
         if self.refusal.is_none() {
@@ -275,6 +278,7 @@ impl<'a> Bench<'a> {
             duplicates: 0,
             reordered: 0,
             cpu_us: store.cpu_us,
+            generator_cpu_us: None,
             syncs_per_second: Some(store.syncs_per_second),
             disk_bytes: store.disk_bytes,
             resident_mib: None,
@@ -329,6 +333,15 @@ impl<'a> Bench<'a> {
                 self.maximum()
             ));
         }
+        if let Some((_, half)) = self.rows.iter().find(|(name, _)| name == HALF) {
+            let p99 = Spread::of(half.iter().map(|figures| figures.ack.p99_ms));
+            if let Some(p99) = p99 {
+                text.push_str(&format!(
+                    "ack p99 at half of the maximum: {:.2} ms (target: 20)\n",
+                    p99.median
+                ));
+            }
+        }
         if let Some(refusal) = &self.refusal {
             text.push_str(&format!("first refusal: {refusal}\n"));
         }
@@ -380,10 +393,18 @@ fn rate((_, rounds): &Series) -> f64 {
     Spread::of(rounds.iter().map(|figures| figures.per_second)).map_or(0.0, |spread| spread.median)
 }
 
-fn figures(outcome: &Outcome, before: &Account, after: &Account, measure: Duration) -> Figures {
+/// The figures of a run; the accounts are those of the server and of the generator.
+fn figures(
+    outcome: &Outcome,
+    [before, generator_before]: &[Account; 2],
+    [after, generator_after]: &[Account; 2],
+    measure: Duration,
+) -> Figures {
     let each = outcome.acked_in_measure.max(1) as f64;
     let seconds = measure.as_secs_f64();
-    let cpu = before.cpu.zip(after.cpu).map(|(from, to)| to.saturating_sub(from));
+    let cpu_us = |from: &Account, to: &Account| {
+        Some(to.cpu?.saturating_sub(from.cpu?).as_secs_f64() * 1e6 / each)
+    };
     let disk = before.disk_bytes.zip(after.disk_bytes);
     let lateness = outcome.lateness.percentiles();
     Figures {
@@ -397,7 +418,8 @@ fn figures(outcome: &Outcome, before: &Account, after: &Account, measure: Durati
         lost: outcome.undelivered,
         duplicates: outcome.duplicates,
         reordered: outcome.reordered,
-        cpu_us: cpu.map(|cpu| cpu.as_secs_f64() * 1e6 / each),
+        cpu_us: cpu_us(before, after),
+        generator_cpu_us: cpu_us(generator_before, generator_after),
         syncs_per_second: syncs(before, after).map(|syncs| syncs / seconds),
         disk_bytes: disk.map(|(from, to)| to.saturating_sub(from) as f64 / each),
         resident_mib: after.resident_bytes.map(|bytes| bytes as f64 / (1024.0 * 1024.0)),
