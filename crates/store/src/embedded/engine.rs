@@ -240,7 +240,12 @@ pub(super) fn corrupt(what: String) -> ReadError {
     ReadError::Corrupt(what)
 }
 
+/// A device that fails may work again; anything else that the database finds is damage.
 fn failed(error: fjall::Error) -> ReadError {
-    tracing::error!(%error, "a read of the store failed");
-    ReadError::Unavailable(error.to_string())
+    use fjall::{Error, LsmError};
+    if let Error::Io(error) | Error::Storage(LsmError::Io(error)) = error {
+        tracing::error!(%error, "the device failed on a read of the store");
+        return ReadError::Unavailable(error.to_string());
+    }
+    corrupt(error.to_string())
 }
