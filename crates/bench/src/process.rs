@@ -14,8 +14,8 @@ use crate::error::BenchError;
 /// How long a server may take until it says that it is ready.
 const READY_WAIT: Duration = Duration::from_secs(120);
 
-/// How long the metrics page may take.
-const METRICS_WAIT: Duration = Duration::from_secs(5);
+/// How long the metrics page may take; a measurement waits for it.
+const METRICS_WAIT: Duration = Duration::from_millis(500);
 
 /// The kernel's unit of processor time in `/proc/PID/stat`, fixed for programs on Linux.
 const TICK: Duration = Duration::from_millis(10);

@@ -236,6 +236,11 @@ async fn upgrade(mut stream: TcpStream) -> Option<(TcpStream, FrameReader)> {
             return None;
         }
     };
+    if find(&request, b"Upgrade: websocket").is_none() {
+        let refusal = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+        stream.write_all(refusal).await.ok()?;
+        return None;
+    }
     // The generator does not check the accept key, so none is computed.
     let answer =
         b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
