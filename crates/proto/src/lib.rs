@@ -19,6 +19,7 @@ pub mod envelope;
 pub mod error;
 pub mod fields;
 pub mod frame;
+pub mod fuzz;
 pub mod ids;
 pub mod message;
 pub mod platform;

@@ -10,6 +10,7 @@ mod offline_push;
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -124,7 +125,10 @@ impl MessageBody {
             return Err(BodyError::TooDeep { depth: compact.depth });
         }
         element::validate(&compact.text)?;
-        Self::from_stored(compact.text.into_owned())
+        match compact.text {
+            Cow::Borrowed(_) => Ok(Self(Arc::from(json.to_owned()))),
+            Cow::Owned(text) => Self::from_stored(text),
+        }
     }
 
     /// Takes a body that was validated when it was sent, or that the server itself composed.

@@ -173,10 +173,14 @@ pub fn sign(request: &SignRequest<'_>) -> String {
         userbuf: userbuf.as_deref(),
         sig: &sig,
     };
-    let json = serde_json::to_vec(&ticket).expect("texts and numbers serialise");
+    pack(&serde_json::to_vec(&ticket).expect("texts and numbers serialise"))
+}
+
+/// Deflates `json` and writes it in the alphabet of tickets.
+pub(crate) fn pack(json: &[u8]) -> String {
     let mut encoder = ZlibEncoder::new(Vec::new(), Compression::default());
     let deflated = encoder
-        .write_all(&json)
+        .write_all(json)
         .and_then(|()| encoder.finish())
         .expect("compressing into memory cannot fail");
     PADDED.encode(deflated).chars().map(to_ticket_alphabet).collect()
@@ -598,12 +602,6 @@ mod tests {
             sig: ticket.sig.clone(),
         };
         pack(&serde_json::to_vec(&wire).unwrap())
-    }
-
-    fn pack(json: &[u8]) -> String {
-        let mut encoder = ZlibEncoder::new(Vec::new(), Compression::best());
-        encoder.write_all(json).unwrap();
-        PADDED.encode(encoder.finish().unwrap()).chars().map(to_ticket_alphabet).collect()
     }
 
     #[test]
