@@ -26,7 +26,7 @@ fn fuzz_dir() -> PathBuf {
 fn names(dir: &Path) -> Vec<String> {
     let entries = fs::read_dir(dir).unwrap_or_else(|error| panic!("{}: {error}", dir.display()));
     let mut names: Vec<String> = entries
-        .map(|entry| entry.unwrap().file_name().into_string().expect("names are UTF-8"))
+        .map(|entry| entry.expect("readable").file_name().into_string().expect("names are UTF-8"))
         .collect();
     names.sort();
     names

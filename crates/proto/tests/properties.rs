@@ -24,7 +24,7 @@ fn text() -> impl Strategy<Value = String> {
 }
 
 fn user_id() -> impl Strategy<Value = UserId> {
-    "[ -~]{1,32}".prop_map(|text| UserId::parse(&text).unwrap())
+    "[ -~]{1,32}".prop_map(|text| UserId::parse(&text).expect("printable"))
 }
 
 /// An element of each type that callers may send, but custom ones, with an unknown key.
@@ -69,15 +69,17 @@ fn element() -> impl Strategy<Value = Value> {
 }
 
 fn raw(json: &str) -> &RawValue {
-    serde_json::from_str(json).unwrap()
+    serde_json::from_str(json).expect("the test wrote JSON")
 }
 
 /// The text of a value with every kind of whitespace between its tokens.
 fn spread(value: &Value) -> String {
     let mut text = Vec::new();
     let formatter = PrettyFormatter::with_indent(b" \t\r\n");
-    value.serialize(&mut Serializer::with_formatter(&mut text, formatter)).unwrap();
-    String::from_utf8(text).unwrap()
+    value
+        .serialize(&mut Serializer::with_formatter(&mut text, formatter))
+        .expect("memory takes all");
+    String::from_utf8(text).expect("JSON is UTF-8")
 }
 
 /// The same cases in every run, unless `PROPTEST_RNG_SEED` asks for others; failing ones are kept.
