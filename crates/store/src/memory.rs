@@ -479,3 +479,6 @@ impl Store for Memory {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,6 +2,9 @@
 //!
 //! The test program starts itself as the process to be killed: see [`the_process_to_be_killed`].
 
+#![allow(clippy::unwrap_used, reason = "also the helpers are tests")]
+#![expect(clippy::print_stderr, reason = "a killed process reports on standard error")]
+
 mod support;
 
 use std::{

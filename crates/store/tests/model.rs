@@ -1,6 +1,8 @@
 //! The embedded engine against the in-memory one, which is a `BTreeMap` and little else: the same
 //! calls must have the same answers, through tables, compactions and restarts.
 
+#![expect(clippy::print_stdout, reason = "the output is shown when a run fails")]
+
 mod support;
 
 use support::{Random, key, log_key, open, outbox_key, partition, put, wait};

@@ -1,5 +1,7 @@
 //! What a directory must look like to be opened, and what is said when it does not.
 
+#![allow(clippy::unwrap_used, reason = "also the helpers are tests")]
+
 mod support;
 
 use std::{fs, path::Path};
@@ -135,11 +137,10 @@ fn a_damaged_journal_is_noticed_wherever_it_is() {
         let mut bytes = journal.clone();
         bytes[at] ^= 0x11;
         fs::write(damaged.join("engine/0.jnl"), bytes).unwrap();
-        match refusal(&damaged) {
-            OpenError::Cut { .. } => cuts += 1,
-            OpenError::Engine { .. } => {}
-            error => panic!("byte {at}: {error:?}"),
-        }
+        let error = refusal(&damaged);
+        let cut = matches!(error, OpenError::Cut { .. });
+        assert!(cut || matches!(error, OpenError::Engine { .. }), "byte {at}: {error:?}");
+        cuts += usize::from(cut);
     }
     assert!(cuts > 0, "no byte showed what the note is for");
 }

@@ -1,5 +1,7 @@
 //! Everything out of one store and into another.
 
+#![allow(clippy::unwrap_used, reason = "also the helpers are tests")]
+
 mod support;
 
 use std::fs;

@@ -385,3 +385,6 @@ impl Store for Embedded {
         stats
     }
 }
+
+#[cfg(test)]
+mod tests;
