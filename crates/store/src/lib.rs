@@ -13,6 +13,7 @@ pub mod contract;
 pub mod embedded;
 pub mod family;
 pub mod memory;
+pub mod probe;
 mod stats;
 pub mod stream;
 pub mod suite;

@@ -54,6 +54,17 @@ impl CommitLatency {
         self.sum_us = self.sum_us.saturating_add(us);
     }
 
+    /// The commits since an earlier state of the same histogram.
+    #[must_use]
+    pub fn since(&self, earlier: &CommitLatency) -> CommitLatency {
+        let mut since = self.clone();
+        for (count, before) in since.counts.iter_mut().zip(earlier.counts) {
+            *count -= before;
+        }
+        since.sum_us -= earlier.sum_us;
+        since
+    }
+
     /// Commits in all buckets.
     #[must_use]
     pub fn count(&self) -> u64 {
