@@ -9,6 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use futures_util::{StreamExt, future::ready, stream};
 use teahouse_store::{
     Direction, Durability, Embedded, Partition, Store,
     embedded::Options,
@@ -29,7 +30,7 @@ fn main() -> Result<(), Box<dyn Error>> {
                 log_bytes: 300,
                 head_bytes: Some(100),
                 durability: Durability::Synced,
-                time: Duration::from_secs(3),
+                time: Duration::from_secs(1),
             };
             let reached = group_commit(&store, run, &load).await?;
             let (rate, commits) = (reached.commits_per_s(), reached.commits);
@@ -41,25 +42,29 @@ fn main() -> Result<(), Box<dyn Error>> {
     })
 }
 
-/// Reads one after the other, so each pays the way to a reader thread and back in full.
+/// Reads with one and with several callers at a time. With one, each read pays the way to a reader
+/// thread and back in full; with several, the threads stay awake.
 async fn reads(store: &Embedded) -> Result<(), Box<dyn Error>> {
-    const READS: u32 = 20_000;
-    let name = |number: u32| {
-        let partition = u64::from(number) % 200;
-        Partition::new([&b"probe"[..], &5_u32.to_be_bytes(), &partition.to_be_bytes()].concat())
-    };
+    const READS: u32 = 50_000;
+    let names: Vec<Partition> = (0..200_u64)
+        .map(|number| [&b"probe"[..], &5_u32.to_be_bytes(), &number.to_be_bytes()].concat())
+        .map(Partition::new)
+        .collect::<Result<_, _>>()?;
     let head = [&[family::MUTABLE], &b"head"[..]].concat();
-    let started = Instant::now();
-    for number in 0..READS {
-        store.get(&name(number)?, &head).await?.ok_or("the head is missing")?;
+    for callers in [1, 64] {
+        let all = || stream::iter(names.iter().cycle().take(READS as usize));
+        let started = Instant::now();
+        let found = all().map(|name| store.get(name, &head)).buffered(callers);
+        let found = found.filter(|found| ready(matches!(found, Ok(Some(_))))).count().await;
+        assert_eq!(found, READS as usize);
+        let get = started.elapsed() / READS;
+        let started = Instant::now();
+        let page = |name| store.scan(name, Family::Log.range(), Direction::Descending, 20);
+        let pages = all().map(page).buffered(callers);
+        let full = pages.filter(|page| ready(page.as_ref().is_ok_and(|rows| rows.len() == 20)));
+        assert_eq!(full.count().await, READS as usize);
+        let scan = started.elapsed() / READS;
+        println!("{callers} callers: a get each {get:?}, a scan of the last 20 each {scan:?}");
     }
-    println!("get: {:?} each", started.elapsed() / READS);
-    let started = Instant::now();
-    for number in 0..READS {
-        let name = name(number)?;
-        let rows = store.scan(&name, Family::Log.range(), Direction::Descending, 20).await?;
-        assert_eq!(rows.len(), 20);
-    }
-    println!("scan of the last 20: {:?} each", started.elapsed() / READS);
     Ok(())
 }

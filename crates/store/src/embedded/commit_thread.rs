@@ -80,7 +80,7 @@ impl CommitThread {
                 Taken::Nothing => {}
                 Taken::Closed => break,
             }
-            self.housekeep();
+            self.housekeep(Instant::now());
         }
         self.sync();
         self.note();
@@ -92,11 +92,11 @@ impl CommitThread {
         sync.into_iter().chain(note).min()
     }
 
-    fn housekeep(&mut self) {
-        if self.unsynced_since.is_some_and(|since| since.elapsed() >= RELAXED_SYNC_AFTER) {
+    fn housekeep(&mut self, now: Instant) {
+        if self.unsynced_since.is_some_and(|since| now >= since + RELAXED_SYNC_AFTER) {
             self.sync();
         }
-        if self.noted_id < self.synced_id && self.noted_at.elapsed() >= NOTE_EVERY {
+        if self.noted_id < self.synced_id && now >= self.noted_at + NOTE_EVERY {
             self.note();
         }
     }
@@ -354,5 +354,84 @@ impl Drop for AbortOnPanic {
             tracing::error!("the commit thread panicked: the process ends now");
             std::process::abort();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::embedded::{Options, directory::Directory, queue::CommitQueue};
+
+    /// A commit thread that is driven by hand.
+    fn at_rest(root: &std::path::Path) -> (Directory, CommitThread) {
+        let directory = Directory::lock(root).expect("a lock");
+        let engine = Engine::open(&root.join("engine"), &Options::default()).expect("it opens");
+        let shared = Shared {
+            queue: CommitQueue::new(1_000_000),
+            versions: super::super::VersionTable::new(10),
+            stats: std::sync::Mutex::default(),
+        };
+        let id_file = directory.commit_id_file();
+        (directory, CommitThread::new(Arc::new(shared), engine, id_file, 0))
+    }
+
+    fn commit(thread: &mut CommitThread, expected: u64, durability: Durability) {
+        let put = Write::Put { key: Bytes::from_static(&[2]), value: Bytes::new() };
+        let partition = Partition::new("p").expect("a valid name");
+        let commit =
+            Commit { partition, expected: Version(expected), writes: vec![put], durability };
+        let mut outcome = thread.shared.queue.push(commit).expect("it is queued");
+        let Taken::Batch(batch) = thread.shared.queue.take(None) else { panic!("nothing waits") };
+        thread.write(batch);
+        assert_eq!(outcome.try_recv(), Ok(Ok(Version(expected + 1))));
+    }
+
+    fn syncs(thread: &CommitThread) -> u64 {
+        thread.shared.stats.lock().expect("not poisoned").syncs
+    }
+
+    #[test]
+    fn a_relaxed_commit_is_synced_within_a_second() {
+        let root = tempfile::tempdir().expect("a temporary directory");
+        let (_directory, mut thread) = at_rest(root.path());
+        assert_eq!(thread.deadline(), None, "nothing to do, nothing to wake up for");
+        commit(&mut thread, 0, Durability::Relaxed);
+        commit(&mut thread, 1, Durability::Relaxed);
+        assert_eq!((syncs(&thread), thread.synced_id), (0, 0));
+        let since = thread.unsynced_since.expect("it is not synced");
+        let due = since + Duration::from_secs(1);
+        assert_eq!(thread.deadline(), Some(due));
+        thread.housekeep(due - Duration::from_millis(1));
+        assert_eq!(syncs(&thread), 0);
+        thread.housekeep(due);
+        assert_eq!((syncs(&thread), thread.synced_id, thread.unsynced_since), (1, 2, None));
+    }
+
+    #[test]
+    fn a_synced_commit_syncs_the_relaxed_ones_before_it() {
+        let root = tempfile::tempdir().expect("a temporary directory");
+        let (_directory, mut thread) = at_rest(root.path());
+        commit(&mut thread, 0, Durability::Relaxed);
+        commit(&mut thread, 1, Durability::Synced);
+        assert_eq!((syncs(&thread), thread.synced_id, thread.unsynced_since), (1, 2, None));
+    }
+
+    #[test]
+    fn only_what_is_durable_is_noted() {
+        let root = tempfile::tempdir().expect("a temporary directory");
+        let (directory, mut thread) = at_rest(root.path());
+        commit(&mut thread, 0, Durability::Synced);
+        commit(&mut thread, 1, Durability::Relaxed);
+        let due = thread.noted_at + Duration::from_secs(5);
+        thread.housekeep(due - Duration::from_millis(1));
+        let relaxed_is_synced = thread.synced_id == 2;
+        assert_eq!(directory.last_commit().expect("readable"), None);
+        thread.housekeep(due);
+        assert!(relaxed_is_synced, "five seconds are more than one");
+        assert_eq!(directory.last_commit().expect("readable"), Some(2));
+        assert_eq!(thread.deadline(), None);
+        commit(&mut thread, 2, Durability::Relaxed);
+        thread.note();
+        assert_eq!(directory.last_commit().expect("readable"), Some(2), "batch 3 may be lost yet");
     }
 }

@@ -194,3 +194,86 @@ impl State {
         batch
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::contract::Write;
+
+    fn commit(number: u64, bytes: usize) -> Commit {
+        let value = vec![0; bytes].into();
+        let put = Write::Put { key: bytes::Bytes::from_static(&[2]), value };
+        let partition = Partition::new("p").expect("a valid name");
+        Commit::synced(partition, Version(number), vec![put])
+    }
+
+    /// The versions that the commits of the next batch expect.
+    fn take(queue: &CommitQueue) -> Vec<u64> {
+        match queue.take(None) {
+            Taken::Batch(batch) => batch.iter().map(|queued| queued.commit.expected.0).collect(),
+            Taken::Nothing | Taken::Closed => panic!("no batch"),
+        }
+    }
+
+    #[test]
+    fn a_batch_is_bounded_in_commits() {
+        let queue = CommitQueue::new(10_000_000);
+        for number in 0..600 {
+            queue.push(commit(number, 1)).expect("it fits");
+        }
+        assert_eq!(take(&queue), Vec::from_iter(0..512));
+        assert_eq!(take(&queue), Vec::from_iter(512..600));
+        assert_eq!((queue.depth().commits, queue.depth().bytes), (0, 0));
+    }
+
+    #[test]
+    fn a_batch_is_bounded_in_bytes() {
+        let queue = CommitQueue::new(10_000_000);
+        for number in 0..40 {
+            queue.push(commit(number, 60_000)).expect("it fits");
+        }
+        let first = take(&queue);
+        assert_eq!(first, Vec::from_iter(0..17), "17 x 60,257 bytes are just below 1 MiB");
+        assert_eq!(take(&queue)[0], 17);
+    }
+
+    #[test]
+    fn the_queue_is_bounded_and_frees_what_was_taken() {
+        let queue = CommitQueue::new(100_000);
+        assert!(queue.push(commit(0, 60_000)).is_ok());
+        assert_eq!(queue.push(commit(1, 60_000)).err(), Some(CommitError::Unavailable));
+        assert_eq!((queue.depth().commits, queue.depth().refused), (1, 1));
+        assert_eq!(take(&queue), [0]);
+        assert!(queue.push(commit(1, 60_000)).is_ok());
+    }
+
+    #[test]
+    fn a_closed_queue_gives_what_waits_and_then_ends() {
+        let queue = CommitQueue::new(100_000);
+        queue.push(commit(0, 1)).expect("it fits");
+        queue.close();
+        assert_eq!(queue.push(commit(1, 1)).err(), Some(CommitError::Unavailable));
+        assert_eq!(take(&queue), [0]);
+        assert!(matches!(queue.take(None), Taken::Closed));
+    }
+
+    #[test]
+    fn the_deadline_ends_the_wait() {
+        let queue = CommitQueue::new(100_000);
+        assert!(matches!(queue.take(Some(Instant::now())), Taken::Nothing));
+    }
+
+    #[test]
+    fn what_was_refused_for_want_of_room_breaks_its_chain() {
+        let queue = CommitQueue::new(61_000);
+        let _first = queue.push(commit(0, 60_000)).expect("it fits");
+        assert!(queue.push(commit(1, 60_000)).is_err());
+        let Taken::Batch(batch) = queue.take(None) else { panic!("no batch") };
+        assert_eq!(queue.judge(&batch[0], Version(0)), Ok(()));
+        let _third = queue.push(commit(2, 1)).expect("it fits");
+        let Taken::Batch(batch) = queue.take(None) else { panic!("no batch") };
+        // A rival has meanwhile committed in place of the refused one.
+        let current = Version(2);
+        assert_eq!(queue.judge(&batch[0], current), Err(CommitError::Conflict { current }));
+    }
+}
