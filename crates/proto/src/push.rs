@@ -170,7 +170,10 @@ pub enum ProfileValue<'a> {
     Number(u64),
 }
 
-/// A conversation as a client names it.
+/// A conversation as pushes name it.
+///
+/// Elsewhere the protocol writes `To_Account` and `ToGroupId`; in pushes the client libraries take
+/// these for the receiver of a message and would not find the conversation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ConversationRef<'a> {
     /// With a user.
@@ -356,11 +359,11 @@ impl Serialize for ConversationRef<'_> {
         match self {
             Self::C2c(user) => {
                 map.serialize_entry("Type", &1)?;
-                map.serialize_entry("To_Account", user)?;
+                map.serialize_entry("UserId", user)?;
             }
             Self::Group(group) => {
                 map.serialize_entry("Type", &2)?;
-                map.serialize_entry("ToGroupId", group)?;
+                map.serialize_entry("GroupId", group)?;
             }
         }
         map.end()
@@ -535,7 +538,7 @@ mod tests {
                 r#"{"Tag":"Tag_Profile_IM_Nick","ValueBytes":"Al\"ice"},"#,
                 r#"{"Tag":"Tag_Profile_IM_Level","ValueNum":3}]}]},"#,
                 r#"{"Event":13,"RecentContactMod":[{"PushType":1,"RecentContactDeleteItem":"#,
-                r#"{"RecentContactList":[{"Type":1,"To_Account":"alice"},{"Type":2,"ToGroupId":"@TGS#1"}]}}]}],"#,
+                r#"{"RecentContactList":[{"Type":1,"UserId":"alice"},{"Type":2,"GroupId":"@TGS#1"}]}}]}],"#,
                 r#""Flag":1}}"#
             )
         );
