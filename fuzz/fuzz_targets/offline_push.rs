@@ -1,3 +1,5 @@
+//! Fuzzes [`teahouse_proto::fuzz::offline_push`], which says what must hold.
+
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| teahouse_proto::fuzz::offline_push(data));

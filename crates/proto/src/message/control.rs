@@ -1,8 +1,9 @@
 //! The switches of a single message that a sender sets by name.
 
+use std::borrow::Cow;
 use std::fmt;
 
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{Deserialize, Deserializer, SeqAccess, Visitor};
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
@@ -12,7 +13,7 @@ use crate::fields::Text;
 /// `SendMsgControl`: an array of names in requests, an object of ones in pushes.
 ///
 /// Names that are not known are skipped: newer clients must be able to talk to older servers.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, JsonSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct SendControl {
     /// `NoUnread`: does not raise the receiver's unread count.
     pub no_unread: bool,
@@ -77,6 +78,23 @@ impl Serialize for SendControl {
             map.serialize_entry("NoLastMsg", &1)?;
         }
         map.end()
+    }
+}
+
+impl JsonSchema for SendControl {
+    fn schema_name() -> Cow<'static, str> {
+        "SendControl".into()
+    }
+
+    /// The form in requests.
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "array",
+            "items": {
+                "type": "string",
+                "examples": ["NoUnread", "NoLastMsg", "WithMuteNotifications", "NoMsgCheck"],
+            },
+        })
     }
 }
 

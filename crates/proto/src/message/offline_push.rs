@@ -1,8 +1,10 @@
 //! How a message is shown by the push services while its receiver is away.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::value::RawValue;
 
@@ -178,6 +180,26 @@ fn malformed(error: serde_json::Error) -> OfflinePushError {
 impl Serialize for OfflinePushInfo {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         self.0.serialize(serializer)
+    }
+}
+
+impl JsonSchema for OfflinePushInfo {
+    fn schema_name() -> Cow<'static, str> {
+        "OfflinePushInfo".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "object",
+            "properties": {
+                "PushFlag": { "type": "integer" },
+                "Title": { "type": "string" },
+                "Desc": { "type": "string" },
+                "Ext": { "type": "string" },
+                "AndroidInfo": { "type": "object" },
+                "ApnsInfo": { "type": "object" },
+            },
+        })
     }
 }
 
