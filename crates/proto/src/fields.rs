@@ -11,6 +11,8 @@ use serde::Deserialize;
 use serde::de::{self, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+use crate::problem::describe;
+
 /// The fields of one JSON object. A repeated name counts with its last value.
 #[derive(Debug)]
 pub struct Fields<'a> {
@@ -77,7 +79,7 @@ impl<'a> Fields<'a> {
     }
 
     fn parse_text(json: &'a str) -> Result<Self, FieldsError> {
-        serde_json::from_str(json).map_err(|error| FieldsError::NotAnObject(error.to_string()))
+        serde_json::from_str(json).map_err(|error| FieldsError::NotAnObject(describe(&error)))
     }
 
     /// The value under the first of `names` that is present and not null.
@@ -110,7 +112,7 @@ impl<'a> Fields<'a> {
         let Some(value) = self.get(names) else { return Ok(None) };
         serde_json::from_str(value.get()).map(Some).map_err(|error| FieldError {
             name: preferred(names),
-            problem: Problem::WrongType(error.to_string()),
+            problem: Problem::WrongType(describe(&error)),
         })
     }
 

@@ -18,6 +18,7 @@ use serde_json::value::RawValue;
 use crate::fields::{Object, object};
 use crate::ids::SdkAppId;
 use crate::platform::Platform;
+use crate::problem::describe;
 
 /// `seq` of every push. Clients match replies by command and `seq` together and never send the
 /// commands of pushes, so one constant lets all recipients share the bytes of a frame.
@@ -111,7 +112,7 @@ impl<'a> Request<'a> {
     pub fn parse(frame: &'a [u8]) -> Result<Self, FrameError> {
         let text = std::str::from_utf8(frame).map_err(|_| FrameError::NotUtf8)?;
         let Object(WireFrame { head, body }) =
-            serde_json::from_str(text).map_err(|error| FrameError::Malformed(error.to_string()))?;
+            serde_json::from_str(text).map_err(|error| FrameError::Malformed(describe(&error)))?;
         let printable = head.servcmd.bytes().all(|byte| byte.is_ascii_graphic());
         if !printable || !(1..=Self::SERVCMD_BYTES_MAX).contains(&head.servcmd.len()) {
             return Err(FrameError::BadCommand);

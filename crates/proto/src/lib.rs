@@ -23,6 +23,7 @@ pub mod fuzz;
 pub mod ids;
 pub mod message;
 pub mod platform;
+mod problem;
 pub mod push;
 pub mod time;
 pub mod usersig;

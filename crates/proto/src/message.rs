@@ -20,6 +20,7 @@ use serde_json::value::RawValue;
 
 use crate::compact::compact;
 use crate::error::ErrorCode;
+use crate::problem::describe;
 
 pub use control::SendControl;
 pub use element::{
@@ -141,7 +142,7 @@ impl MessageBody {
     pub fn from_stored(json: String) -> Result<Self, BodyError> {
         RawValue::from_string(json)
             .map(|json| Self(Arc::from(json)))
-            .map_err(|error| BodyError::Damaged(error.to_string()))
+            .map_err(|error| BodyError::Damaged(describe(&error)))
     }
 
     /// The array as compact JSON text.

@@ -9,6 +9,7 @@ use serde_json::value::RawValue;
 
 use super::BodyError;
 use crate::fields::{Object, Text, optional_objects};
+use crate::problem::describe;
 
 /// One element of a message, borrowed from its body.
 #[derive(Debug, Clone)]
@@ -387,7 +388,7 @@ pub(super) fn validate(json: &str) -> Result<(), BodyError> {
         match sendable(raw) {
             Ok(Element::Custom(_)) => customs += 1,
             Ok(_) => {}
-            Err(error) => return Err(BodyError::Element { index, problem: error.to_string() }),
+            Err(error) => return Err(BodyError::Element { index, problem: describe(&error) }),
         }
     }
     if customs > 1 { Err(BodyError::SecondCustom) } else { Ok(()) }

@@ -11,6 +11,7 @@ use serde_json::value::RawValue;
 use crate::compact::compact;
 use crate::error::ErrorCode;
 use crate::fields::{Object, Text, optional_object};
+use crate::problem::describe;
 
 /// Deepest nesting of an `OfflinePushInfo`: it has two levels, vendors may add a few.
 const DEPTH_MAX: usize = 8;
@@ -174,7 +175,7 @@ impl OfflinePushInfo {
 }
 
 fn malformed(error: serde_json::Error) -> OfflinePushError {
-    OfflinePushError::Malformed(error.to_string())
+    OfflinePushError::Malformed(describe(&error))
 }
 
 impl Serialize for OfflinePushInfo {
