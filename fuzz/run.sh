@@ -28,7 +28,7 @@ for target in "$@"; do
   mkdir -p "target/corpus/$target" "artifacts/$target"
   log="target/$target.log"
   if ! "target/$triple/release/$target" -runs="$each" -timeout=10 -rss_limit_mb=1024 \
-    -max_len=16384 -artifact_prefix="artifacts/$target/" \
+    -max_len=16384 -dict=json.dict -artifact_prefix="artifacts/$target/" \
     "target/corpus/$target" "corpus/$target" >"$log" 2>&1; then
     tail -n 40 "$log"
     echo "$target: FAILED, see fuzz/artifacts/$target" >&2
