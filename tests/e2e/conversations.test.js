@@ -50,6 +50,7 @@ for (const sdk of SDKS) {
       await bob.message('three');
       const unread = await bob.conversationWhere(alice.user, (conversation) => conversation?.unreadCount === 3);
       assert.equal(unread.lastMessage.payload.text, 'three');
+      await bob.next('onTotalUnreadMessageCountUpdated', (total) => total === 3);
       assert.equal(await bob.call('getTotalUnreadMessageCount'), 3);
 
       await readAll(bob, alice.user);

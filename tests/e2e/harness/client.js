@@ -44,6 +44,8 @@ export class Client {
     /** @type {string[]} Requests that did not use the socket; must stay empty. */
     this.strayRequests = [];
     this.output = '';
+    /** Why there is no use in going on. @type {string | undefined} */
+    this.abandonedFor = undefined;
     this.createRequest = { sdk, options: { SDKAppID: sdkAppId, proxyServer: url, ...createOptions }, logLevel };
     /** @type {Map<number, {resolve: (value: any) => void, reject: (error: Error) => void}>} */
     this.unanswered = new Map();
@@ -88,7 +90,8 @@ export class Client {
 
   #lost() {
     running.delete(this);
-    const reason = new Error(`${this.label} has ended. Its output:\n${this.output.slice(-2000)}`);
+    const why = this.abandonedFor ?? `its output:\n${this.output.slice(-2000)}`;
+    const reason = new Error(`${this.label} has ended: ${why}`);
     for (const { reject } of this.unanswered.values()) reject(reason);
     this.unanswered.clear();
     for (const journal of [this.events, this.received, this.frames]) journal.end(reason);
@@ -257,6 +260,12 @@ export class Client {
   /** Drops the connection without a word, as a dying network does. */
   async cutSocket() {
     await this.#ask('cutSocket');
+  }
+
+  /** Ends the client because nothing can come any more, so that whoever waits for it hears that at once. @param {string} why */
+  abandon(why) {
+    this.abandonedFor = why;
+    this.process.kill('SIGKILL');
   }
 
   /** Ends the client's process: to the server, the network died. */

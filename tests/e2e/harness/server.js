@@ -73,6 +73,10 @@ export class Server {
     /** `host:port` once it has started. */
     this.address = '';
     this.stderr = '';
+    /** @type {Set<import('./client.js').Client>} */
+    this.clients = new Set();
+    /** True while the test itself ends the process. */
+    this.ending = false;
     /** @type {Journal<string>} */
     this.stdout = new Journal('standard output of the server');
   }
@@ -107,7 +111,10 @@ export class Server {
     this.exited = new Promise((resolve) => {
       child.once('close', (code, signal) => {
         running.delete(this);
-        this.stdout.end(new Error(`the server ended with ${signal ?? code}: ${this.stderr.slice(-2000)}`));
+        const end = `the server ended with ${signal ?? code}: ${this.stderr.slice(-2000)}`;
+        this.stdout.end(new Error(end));
+        if (!this.ending) for (const client of this.clients) client.abandon(end);
+        this.ending = false;
         resolve({ code, signal });
       });
     });
@@ -120,12 +127,14 @@ export class Server {
 
   /** Kills the process as a crash or the kernel would. */
   async kill9() {
+    this.ending = true;
     this.process?.kill('SIGKILL');
     await this.exited;
   }
 
   /** Asks the process to end and returns how it did. @returns {Promise<{code: number | null, signal: string | null}>} */
   async stop() {
+    this.ending = true;
     this.process?.kill('SIGTERM');
     return /** @type {any} */ (await this.exited);
   }
@@ -195,9 +204,12 @@ export class Server {
    * @param {{sdk: import('./client.js').Sdk, user?: string, app?: App, through?: {url: string}, prefix?: string, createOptions?: object}} options
    *   `through`: a proxy; `prefix`: a path before `/binfo`.
    */
-  openClient({ sdk, user = 'nobody', app = this.app, through, prefix = '', createOptions }) {
+  async openClient({ sdk, user = 'nobody', app = this.app, through, prefix = '', createOptions }) {
+    if (!running.has(this)) throw new Error(`the server is not running: ${this.stderr.slice(-2000)}`);
     const url = (through?.url ?? this.socketUrl) + prefix;
-    return openClient({ sdk, url, sdkAppId: app.id, user, createOptions });
+    const client = await openClient({ sdk, url, sdkAppId: app.id, user, createOptions });
+    this.clients.add(client);
+    return client;
   }
 
   /**
