@@ -1,1 +1,36 @@
-//! core
+//! What it means: the domain of Teahouse.
+//!
+//! This crate owns the rules, the entities and their storage layout, the order of events, and who is
+//! told what. It refuses to know HTTP, WebSocket, sockets, threads, the machine's clock, and any
+//! particular store: faces call [`operation::Registry`], the environment comes in through [`env::Env`],
+//! rows go through `teahouse_store::Store`.
+//!
+//! Start with [`commands::registry`]: every operation is one line there and one file. A change goes
+//! through an entity (`entity`), is durable, and tells an [`event::Event`]; `push` turns events into
+//! frames, the [`hub`] queues them for sockets. Everything stored is defined in `rows`.
+
+mod account;
+mod admission;
+pub mod app;
+pub mod caller;
+pub mod commands;
+mod conversation;
+mod directory;
+mod entity;
+pub mod env;
+pub mod error;
+pub mod event;
+mod group;
+pub mod hub;
+pub mod node;
+pub mod operation;
+mod outbox;
+mod pair;
+mod profile;
+mod push;
+mod relation;
+mod retention;
+mod rows;
+mod sdk;
+pub mod session;
+pub mod settings;

@@ -1,0 +1,229 @@
+//! Accounts: who exists in an app, and the state of one user.
+
+pub(crate) mod commands;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use futures_util::future::{BoxFuture, FutureExt};
+use teahouse_proto::error::ErrorCode;
+use teahouse_proto::ids::{SdkAppId, TinyId, UserId};
+use teahouse_proto::push::KickType;
+use teahouse_proto::time::{UnixMillis, UnixSeconds};
+use teahouse_store::{Partition, ReadError};
+
+use crate::app::App;
+use crate::directory;
+use crate::entity::{Change, Entity, State};
+use crate::error::Outcome;
+use crate::event::{AccountRef, DevicesKicked, Event, ProfileChanged};
+use crate::node::{Node, decode_row};
+use crate::profile::{self, ProfileItem, ProfileValue};
+use crate::conversation::Conversations;
+use crate::rows::{AccountRow, DevicesRow, Home, Job, ListAccountJob, ProfileRow, key};
+
+/// The state of one user. A user that never existed, or was deleted, is a state too.
+#[derive(Default)]
+pub(crate) struct UserState {
+    account: Option<AccountRow>,
+    pub(crate) profile: BTreeMap<String, ProfileValue>,
+    pub(crate) devices: DevicesRow,
+    /// The index of conversations, once somebody has asked for it.
+    pub(crate) conversations: Option<Conversations>,
+    /// When a device that lost its connection was last heard, for an exact catch-up.
+    pub(crate) last_heard: BTreeMap<u32, UnixMillis>,
+}
+
+impl State for UserState {
+    fn load<'a>(
+        node: &'a Node,
+        _: &'a Home,
+        partition: &'a Partition,
+    ) -> BoxFuture<'a, Result<Self, ReadError>> {
+        async move {
+            let keys = [key::head(), key::profile(), key::devices()].map(|k| (partition.clone(), k));
+            let rows = node.store().get_many(&keys).await?;
+            let [account, profile, devices] =
+                <[_; 3]>::try_from(rows).map_err(|_| ReadError::Corrupt("three rows".into()))?;
+            let profile: ProfileRow =
+                profile.map(|row| decode_row(&row)).transpose()?.unwrap_or_default();
+            Ok(Self {
+                account: account.map(|row| decode_row(&row)).transpose()?,
+                profile: profile::from_row(profile),
+                devices: devices.map(|row| decode_row(&row)).transpose()?.unwrap_or_default(),
+                conversations: None,
+                last_heard: BTreeMap::new(),
+            })
+        }
+        .boxed()
+    }
+
+    fn has_unsaved(&self) -> bool {
+        self.conversations.as_ref().is_some_and(Conversations::has_unsaved)
+    }
+}
+
+impl UserState {
+    /// The account, if it exists.
+    pub(crate) fn account(&self) -> Option<&AccountRow> {
+        self.account.as_ref().filter(|account| account.deleted_ms == 0)
+    }
+
+    pub(crate) fn tiny_id(&self) -> Option<TinyId> {
+        self.account().map(|account| TinyId(account.tiny_id))
+    }
+
+    /// Makes the account if it does not exist; says whether it did so.
+    pub(crate) fn create(
+        &mut self,
+        node: &Node,
+        app: SdkAppId,
+        user: &UserId,
+        change: &mut Change,
+    ) -> bool {
+        if self.account().is_some() {
+            return false;
+        }
+        // A kick outlives the account: signatures that it has revoked stay so.
+        let kicked_ms = self.account.as_ref().map_or(0, |account| account.kicked_ms);
+        let tiny_id = node.next_id();
+        let account =
+            AccountRow { tiny_id: tiny_id.0, created_ms: node.now().0, deleted_ms: 0, kicked_ms };
+        change.put(key::head(), &account);
+        change.job(node, Job::ListAccount(ListAccountJob { tiny_id: tiny_id.0, deleted: false }));
+        change.event(Event::AccountCreated(AccountRef { app, user: user.clone() }));
+        self.account = Some(account);
+        true
+    }
+
+    pub(crate) fn set_profile(&mut self, items: &[ProfileItem], change: &mut Change) {
+        for item in items {
+            self.profile.insert(item.tag.clone(), item.value.clone());
+        }
+        change.put(key::profile(), &profile::to_row(&self.profile));
+    }
+
+    pub(crate) fn put_devices(&self, change: &mut Change) {
+        change.put(key::devices(), &self.devices);
+    }
+
+    /// Ends all sessions, and every signature and token issued up to now. The caller writes the rows.
+    fn end_sessions(&mut self, app: SdkAppId, user: &UserId, now: UnixMillis, change: &mut Change) {
+        if let Some(account) = &mut self.account {
+            account.kicked_ms = now.0;
+        }
+        let reason = KickType::RestApi;
+        let devices = self.devices.devices.iter_mut().filter(|device| device.kicked == 0);
+        let devices = devices
+            .map(|device| {
+                device.kicked = reason as u32;
+                device.inst_id
+            })
+            .collect();
+        let user = user.clone();
+        change.event(Event::DevicesKicked(DevicesKicked { app, user, devices, reason, by: None }));
+    }
+}
+
+/// The user `user`, whether it exists or not.
+pub(crate) async fn user(node: &Node, app: &App, user: &UserId) -> Outcome<Arc<Entity<UserState>>> {
+    app.users.get(node, user, || Home::User(app.id(), user.clone())).await
+}
+
+/// The number of an account, if it exists.
+pub(crate) async fn tiny_id(node: &Node, app: &App, id: &UserId) -> Outcome<Option<TinyId>> {
+    Ok(user(node, app, id).await?.read(UserState::tiny_id))
+}
+
+/// The number of an account; `otherwise` if it does not exist.
+pub(crate) async fn existing(
+    node: &Node,
+    app: &App,
+    id: &UserId,
+    otherwise: ErrorCode,
+) -> Outcome<TinyId> {
+    tiny_id(node, app, id).await?.ok_or_else(|| {
+        let info = format!("{id}: {}", otherwise.default_text());
+        teahouse_proto::error::Error::with(otherwise, info).into()
+    })
+}
+
+/// Changes a user.
+pub(crate) async fn change_user<R>(
+    node: &Arc<Node>,
+    app: &App,
+    user: &UserId,
+    change: impl FnMut(&mut UserState, &mut Change) -> Outcome<R>,
+) -> Outcome<R> {
+    app.users.change(node, user, || Home::User(app.id(), user.clone()), change).await
+}
+
+/// Makes an account with these profile values; of one that exists only the values are replaced.
+pub(crate) async fn import(
+    node: &Arc<Node>,
+    app: &App,
+    user: &UserId,
+    profile: &[ProfileItem],
+) -> Outcome<()> {
+    change_user(node, app, user, |state, change| {
+        state.create(node, app.id(), user, change);
+        if !profile.is_empty() {
+            state.set_profile(profile, change);
+            change.event(Event::ProfileChanged(ProfileChanged {
+                app: app.id(),
+                user: user.clone(),
+                items: profile.to_vec(),
+                origin: None,
+            }));
+        }
+        Ok(())
+    })
+    .await
+}
+
+/// Deletes an account with all it has; says whether there was one. Its sessions end. Messages it has
+/// sent stay with those who received them.
+pub(crate) async fn delete(node: &Arc<Node>, app: &App, user: &UserId) -> Outcome<bool> {
+    change_user(node, app, user, |state, change| {
+        if state.account().is_none() {
+            return Ok(false);
+        }
+        state.end_sessions(app.id(), user, node.now(), change);
+        let account = state.account.as_mut().expect("just seen");
+        account.deleted_ms = node.now().0;
+        let job = ListAccountJob { tiny_id: account.tiny_id, deleted: true };
+        change.put(key::head(), account);
+        change.delete_range(key::all_but_head());
+        change.job(node, Job::ListAccount(job));
+        change.event(Event::AccountDeleted(AccountRef { app: app.id(), user: user.clone() }));
+        let account = state.account.take();
+        *state = UserState { account, ..UserState::default() };
+        Ok(true)
+    })
+    .await
+}
+
+/// Ends all sessions of an account and revokes every signature issued up to this second; says whether
+/// there is such an account.
+pub(crate) async fn kick(node: &Arc<Node>, app: &App, user: &UserId) -> Outcome<bool> {
+    change_user(node, app, user, |state, change| {
+        if state.account().is_none() {
+            return Ok(false);
+        }
+        state.end_sessions(app.id(), user, node.now(), change);
+        change.put(key::head(), state.account.as_ref().expect("just seen"));
+        state.put_devices(change);
+        Ok(true)
+    })
+    .await
+}
+
+/// How many accounts an app has.
+pub(crate) async fn count(node: &Node, app: SdkAppId) -> Outcome<u64> {
+    directory::count_accounts(node, app).await
+}
+
+/// The second up to which signatures are revoked; 0 if none was.
+pub(crate) fn revoked_until(account: &AccountRow) -> UnixSeconds {
+    UnixMillis(account.kicked_ms).seconds()
+}

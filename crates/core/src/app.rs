@@ -1,0 +1,308 @@
+//! An app: its keys, administrators and settings. Everything else belongs to exactly one app, and
+//! nothing crosses from one to another.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use arc_swap::ArcSwap;
+use futures_util::future::{BoxFuture, FutureExt};
+use teahouse_proto::error::{Error, ErrorCode};
+use teahouse_proto::ids::{SdkAppId, UserId};
+use teahouse_proto::time::UnixMillis;
+use teahouse_store::{Partition, ReadError};
+
+use crate::account::{self, UserState};
+use crate::entity::{Cache, State};
+use crate::error::{Failure, Outcome};
+use crate::event::Event;
+use crate::node::{Node, decode_row};
+use crate::pair::PairState;
+use crate::rows::{AppRow, Home, ImportAdminJob, Job, PairKey, key};
+use crate::session::FailureCounter;
+use crate::settings::AppSettings;
+
+/// The administrator that every app starts with.
+pub const FIRST_ADMIN: &str = "administrator";
+/// Administrators of one app.
+const ADMINS_MAX: usize = 10;
+const USERS_IN_MEMORY: usize = 200_000;
+const PAIRS_IN_MEMORY: usize = 200_000;
+
+/// One app on this node.
+pub struct App {
+    id: SdkAppId,
+    facts: ArcSwap<AppFacts>,
+    pub(crate) users: Cache<UserId, UserState>,
+    pub(crate) pairs: Cache<PairKey, PairState>,
+    pub(crate) login_failures: FailureCounter,
+    /// REST calls by operation: second (upper 32 bits) and calls in it.
+    calls: Box<[AtomicU64]>,
+}
+
+/// What an operation needs to know of its app; replaced as a whole when it changes.
+#[derive(Debug, Clone)]
+pub struct AppFacts {
+    /// UserSig keys, the primary one first.
+    pub keys: Vec<String>,
+    /// Accounts that may call REST.
+    pub admins: Vec<UserId>,
+    /// The settings.
+    pub settings: AppSettings,
+    /// Rises with each change of the settings.
+    pub settings_version: u64,
+    /// When the app was made.
+    pub created: UnixMillis,
+}
+
+impl App {
+    pub(crate) fn new(id: SdkAppId, row: &AppRow, operations: usize) -> Arc<Self> {
+        Arc::new(Self {
+            id,
+            facts: ArcSwap::from_pointee(facts(id, row)),
+            users: Cache::new(USERS_IN_MEMORY),
+            pairs: Cache::new(PAIRS_IN_MEMORY),
+            login_failures: FailureCounter::default(),
+            calls: (0..operations).map(|_| AtomicU64::new(0)).collect(),
+        })
+    }
+
+    /// Its number.
+    pub fn id(&self) -> SdkAppId {
+        self.id
+    }
+
+    /// Keys, administrators, settings, as they are now.
+    pub fn facts(&self) -> Arc<AppFacts> {
+        self.facts.load_full()
+    }
+
+    pub(crate) fn replace_facts(&self, row: &AppRow) {
+        self.facts.store(Arc::new(facts(self.id, row)));
+    }
+
+    /// Counts one REST call of the operation at `index` and says whether it is within `limit` calls in
+    /// this second.
+    pub fn count_call(&self, index: usize, limit: u32, now: UnixMillis) -> bool {
+        let second = now.0 / 1000;
+        let count = |seen: u64| {
+            let calls = if seen >> 32 == second & 0xffff_ffff { seen & 0xffff_ffff } else { 0 };
+            Some(((second & 0xffff_ffff) << 32) | (calls + 1).min(0xffff_ffff))
+        };
+        let cell = &self.calls[index];
+        let seen = match cell.fetch_update(Ordering::Relaxed, Ordering::Relaxed, count) {
+            Ok(seen) | Err(seen) => seen,
+        };
+        count(seen).expect("always some") & 0xffff_ffff <= u64::from(limit)
+    }
+}
+
+fn facts(app: SdkAppId, row: &AppRow) -> AppFacts {
+    let (settings, problems) = AppSettings::from_overrides(&row.settings);
+    for problem in problems {
+        tracing::warn!(app = app.0, %problem, "a stored setting does not fit; its default is used");
+    }
+    AppFacts {
+        keys: row.keys.clone(),
+        admins: row.admins.iter().filter_map(|admin| UserId::parse(admin).ok()).collect(),
+        settings,
+        settings_version: row.settings_version,
+        created: UnixMillis(row.created_ms),
+    }
+}
+
+/// The stored state of an app.
+#[derive(Default)]
+pub(crate) struct AppState {
+    row: Option<AppRow>,
+}
+
+impl State for AppState {
+    fn load<'a>(
+        node: &'a Node,
+        _: &'a Home,
+        partition: &'a Partition,
+    ) -> BoxFuture<'a, Result<Self, ReadError>> {
+        async move {
+            let head = node.store().get(partition, &key::head()).await?;
+            Ok(Self { row: head.map(|head| decode_row(&head)).transpose()? })
+        }
+        .boxed()
+    }
+}
+
+/// An app as an operator sees it.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct AppView {
+    /// SDKAppID.
+    pub sdkappid: SdkAppId,
+    /// UserSig keys, the primary one first.
+    pub keys: Vec<String>,
+    /// Accounts that may call REST.
+    pub admins: Vec<String>,
+    /// When it was made, unix seconds.
+    pub created: u32,
+    /// Accounts.
+    pub accounts: u64,
+    /// Every setting with its value.
+    pub settings: BTreeMap<&'static str, String>,
+}
+
+/// What an operator asked for cannot be done.
+fn refuse(info: String) -> Failure {
+    Failure::Refused(Error::with(ErrorCode::UrlParameterWrong, info))
+}
+
+impl Node {
+    /// Makes an app with `key` as its UserSig key, and its first administrator. An app that exists
+    /// with the same key stays as it is.
+    ///
+    /// # Errors
+    /// The app exists with other keys, or the key is empty; the store failed.
+    pub async fn create_app(self: &Arc<Self>, id: SdkAppId, key: &str) -> Outcome<Arc<App>> {
+        if key.is_empty() || id.0 == 0 {
+            return Err(refuse("an app needs an SDKAppID above 0 and a key that is not empty".into()));
+        }
+        let now = self.now();
+        self.change_app(id, |row| {
+            let Some(row) = row else {
+                return Ok(Some(AppRow {
+                    created_ms: now.0,
+                    keys: vec![key.to_owned()],
+                    admins: vec![FIRST_ADMIN.to_owned()],
+                    ..AppRow::default()
+                }));
+            };
+            if row.keys.iter().any(|known| known == key) {
+                return Ok(None);
+            }
+            Err(refuse(format!("app {id} exists with another key")))
+        })
+        .await
+    }
+
+    /// Changes settings, all or none. The pseudo-settings `key.add` and `key.remove` rotate UserSig keys:
+    /// a key that was added becomes the primary one, older ones stay valid until they are removed.
+    ///
+    /// # Errors
+    /// No such app or setting, a value that does not fit, or the last key would go.
+    pub async fn set_app(self: &Arc<Self>, id: SdkAppId, changes: &[(String, String)]) -> Outcome<()> {
+        self.change_app(id, |row| {
+            let mut row = row.ok_or_else(|| no_such_app(id))?;
+            let mut settings = AppSettings::from_overrides(&row.settings).0;
+            for (name, value) in changes {
+                match name.as_str() {
+                    "key.add" if value.is_empty() => return Err(refuse("a key is not empty".into())),
+                    "key.add" => {
+                        row.keys.retain(|key| key != value);
+                        row.keys.insert(0, value.clone());
+                    }
+                    "key.remove" => row.keys.retain(|key| key != value),
+                    _ => {
+                        settings.set(name, value).map_err(|problem| refuse(problem.to_string()))?;
+                        row.settings.insert(name.clone(), value.clone());
+                    }
+                }
+            }
+            if row.keys.is_empty() {
+                return Err(refuse("an app keeps at least one key".into()));
+            }
+            row.settings_version += 1;
+            Ok(Some(row))
+        })
+        .await?;
+        Ok(())
+    }
+
+    /// Adds (or, with `add` false, removes) an administrator.
+    ///
+    /// # Errors
+    /// No such app; too many administrators; the last one would go.
+    pub async fn set_admin(self: &Arc<Self>, id: SdkAppId, admin: &UserId, add: bool) -> Outcome<()> {
+        self.change_app(id, |row| {
+            let mut row = row.ok_or_else(|| no_such_app(id))?;
+            row.admins.retain(|known| known != admin.as_str());
+            if add {
+                row.admins.push(admin.as_str().to_owned());
+            }
+            match row.admins.len() {
+                0 => Err(refuse("an app keeps at least one administrator".into())),
+                1..=ADMINS_MAX => Ok(Some(row)),
+                _ => Err(refuse(format!("an app has at most {ADMINS_MAX} administrators"))),
+            }
+        })
+        .await?;
+        Ok(())
+    }
+
+    /// The app as an operator sees it.
+    ///
+    /// # Errors
+    /// No such app; the store failed.
+    pub async fn show_app(&self, id: SdkAppId) -> Outcome<AppView> {
+        let app = self.app(id).ok_or_else(|| no_such_app(id))?;
+        let facts = app.facts();
+        Ok(AppView {
+            sdkappid: id,
+            keys: facts.keys.clone(),
+            admins: facts.admins.iter().map(|admin| admin.as_str().to_owned()).collect(),
+            created: facts.created.seconds().0,
+            accounts: account::count(self, id).await?,
+            settings: facts.settings.show(),
+        })
+    }
+
+    /// Commits what `change` makes of the app's row (`None`: nothing to do), then takes it into use.
+    async fn change_app(
+        self: &Arc<Self>,
+        id: SdkAppId,
+        change: impl Fn(Option<AppRow>) -> Outcome<Option<AppRow>>,
+    ) -> Outcome<Arc<App>> {
+        let changed = self
+            .app_states
+            .change(self, &id, || Home::App(id), |state, wanted| {
+                let before = state.row.clone();
+                let Some(row) = change(before.clone())? else { return Ok(before) };
+                wanted.put(key::head(), &row);
+                let is_new = |admin: &&String| before.as_ref().is_none_or(|b| !b.admins.contains(admin));
+                for admin in row.admins.iter().filter(is_new) {
+                    wanted.job(self, Job::ImportAdmin(ImportAdminJob { user: admin.clone() }));
+                }
+                wanted.event(Event::AppChanged(id));
+                state.row = Some(row.clone());
+                Ok(Some(row))
+            })
+            .await?
+            .expect("a change of an app leaves an app");
+        let app = self.take_app_into_use(id, &changed).await?;
+        self.run_jobs(Home::App(id)).await?;
+        Ok(app)
+    }
+}
+
+fn no_such_app(id: SdkAppId) -> Failure {
+    Failure::Refused(Error::with(ErrorCode::SdkAppIdInvalid, format!("there is no app {id}")))
+}
+
+
+impl Node {
+    /// The last day whose history has been cut.
+    pub(crate) async fn history_cut_day(&self, app: &App) -> Outcome<u32> {
+        let id = app.id();
+        let entity = self.app_states.get(self, &id, || Home::App(id)).await?;
+        Ok(entity.read(|state| state.row.as_ref().map_or(0, |row| row.history_cut_day)))
+    }
+
+    pub(crate) async fn set_history_cut_day(self: &Arc<Self>, app: &App, day: u32) -> Outcome<()> {
+        let id = app.id();
+        self.app_states
+            .change(self, &id, || Home::App(id), |state, change| {
+                if let Some(row) = &mut state.row {
+                    row.history_cut_day = day;
+                    change.put(key::head(), row);
+                }
+                Ok(())
+            })
+            .await
+    }
+}

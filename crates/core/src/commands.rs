@@ -1,0 +1,71 @@
+//! The registry: one line per operation.
+
+use crate::account::commands::{
+    account_check, account_delete, account_import, kick, multiaccount_import, query_online_status,
+    querystate,
+};
+use crate::conversation::commands::{
+    batch_delete, delete, get_contact_group, get_list, page_get, search_contact_group,
+};
+use crate::group::commands::{batch_get_group_notify, get_group_notify, get_joined_group_list};
+use crate::operation::Registry;
+use crate::pair::commands::{
+    admin_getroammsg, get_c2c_peer_mute_notifications, get_peer_read_time, getmsg, getroammsg,
+    msgreaded, sendmsg,
+};
+use crate::profile::commands::{portrait_get, portrait_get_all, portrait_set};
+use crate::relation::commands::{black_list_get, friend_get, group_get, pendency_get};
+use crate::sdk::commands::{authkey, fetch_config, fetch_purchase_bits, web_report};
+use crate::session::commands::{heartbeat, push_ack, wshello, wslogin, wslogout};
+
+/// Every operation of this version.
+pub fn registry() -> Registry {
+    Registry::default()
+        // accounts
+        .on(account_import::OPERATION, account_import::run)
+        .on(multiaccount_import::OPERATION, multiaccount_import::run)
+        .on(account_delete::OPERATION, account_delete::run)
+        .on(account_check::OPERATION, account_check::run)
+        .on(kick::OPERATION, kick::run)
+        .on(query_online_status::OPERATION, query_online_status::run)
+        .on(querystate::OPERATION, querystate::run)
+        // sessions
+        .on(wslogin::OPERATION, wslogin::run)
+        .on(wslogout::OPERATION, wslogout::run)
+        .on(wshello::OPERATION, wshello::run)
+        .on(heartbeat::OPERATION, heartbeat::run)
+        .on(push_ack::OPERATION, push_ack::run)
+        // profiles
+        .on(portrait_set::OPERATION, portrait_set::run)
+        .on(portrait_get::OPERATION, portrait_get::run)
+        .on(portrait_get_all::OPERATION, portrait_get_all::run)
+        // one-to-one messages
+        .on(sendmsg::OPERATION, sendmsg::run)
+        .on(admin_getroammsg::OPERATION, admin_getroammsg::run)
+        .on(getroammsg::OPERATION, getroammsg::run)
+        .on(getmsg::OPERATION, getmsg::run)
+        .on(msgreaded::OPERATION, msgreaded::run)
+        .on(get_peer_read_time::OPERATION, get_peer_read_time::run)
+        .on(get_c2c_peer_mute_notifications::OPERATION, get_c2c_peer_mute_notifications::run)
+        // conversations
+        .on(page_get::OPERATION, page_get::run)
+        .on(get_list::OPERATION, get_list::run)
+        .on(delete::OPERATION, delete::run)
+        .on(batch_delete::OPERATION, batch_delete::run)
+        .on(get_contact_group::OPERATION, get_contact_group::run)
+        .on(search_contact_group::OPERATION, search_contact_group::run)
+        // relations
+        .on(friend_get::OPERATION, friend_get::run)
+        .on(black_list_get::OPERATION, black_list_get::run)
+        .on(group_get::OPERATION, group_get::run)
+        .on(pendency_get::OPERATION, pendency_get::run)
+        // groups
+        .on(get_joined_group_list::OPERATION, get_joined_group_list::run)
+        .on(batch_get_group_notify::OPERATION, batch_get_group_notify::run)
+        .on(get_group_notify::OPERATION, get_group_notify::run)
+        // what client packages ask for themselves
+        .on(fetch_config::OPERATION, fetch_config::run)
+        .on(fetch_purchase_bits::OPERATION, fetch_purchase_bits::run)
+        .on(authkey::OPERATION, authkey::run)
+        .on(web_report::OPERATION, web_report::run)
+}

@@ -1,0 +1,124 @@
+//! What a device missed while it was away: the messages since it was last known to listen.
+//!
+//! A client that comes back asks first for its conversations (`page_get` with the cursor of its last list)
+//! and then for its messages (`getmsg` with its last cookie). It fires its events, and counts unread
+//! exactly, only for messages that arrive in the second answer and whose conversation the first one did
+//! not mention. So both answers come from here: conversations with few new messages are delivered as
+//! messages, only those with too many are listed, and the client pages through their history.
+
+use teahouse_proto::ids::UserId;
+use teahouse_proto::time::{UnixMillis, UnixSeconds};
+use teahouse_store::Direction;
+
+use super::Summary;
+use crate::account;
+use crate::app::App;
+use crate::caller::Identity;
+use crate::error::Outcome;
+use crate::node::Node;
+use crate::pair::history::{self, Budget, Range, Stored};
+
+/// A conversation with messages since a time.
+pub(crate) struct Missed {
+    pub(crate) summary: Summary,
+    /// Ascending; without what the device sent itself.
+    pub(crate) messages: Vec<Stored>,
+    /// All of them are there.
+    pub(crate) complete: bool,
+}
+
+/// New messages of one conversation that are delivered as such.
+const MESSAGES_A_CONVERSATION: usize = 50;
+/// New messages of all conversations together.
+const MESSAGES_MAX: usize = 1_000;
+const BYTES_A_CONVERSATION: usize = 128 * 1024;
+/// What was pushed shortly before a client was last heard may have been lost on the way.
+const SLACK_MS: u64 = 2_000;
+
+/// From when on a device may have missed something: since it asked last (the client's own memory of it),
+/// or since it was last heard, if that is known to be later.
+pub(crate) async fn since(
+    node: &Node,
+    app: &App,
+    identity: &Identity,
+    asked: UnixMillis,
+) -> Outcome<UnixSeconds> {
+    let entity = account::user(node, app, &identity.user).await?;
+    let heard = entity.read(|state| state.last_heard.get(&identity.inst_id).copied());
+    let known = heard.map_or(asked, |heard| heard.max(asked));
+    Ok(UnixMillis(known.0.saturating_sub(SLACK_MS)).seconds())
+}
+
+/// The conversations with messages at or after `since`.
+pub(crate) async fn missed(
+    node: &Node,
+    app: &App,
+    identity: &Identity,
+    summaries: &[Summary],
+    since: UnixSeconds,
+) -> Outcome<Vec<Missed>> {
+    let mut left = MESSAGES_MAX;
+    let mut missed = Vec::new();
+    for summary in summaries.iter().filter(|summary| summary.head.last_time >= since.0) {
+        let range = Range { from: since, direction: Direction::Ascending, ..Range::ALL };
+        let budget = Budget {
+            messages: MESSAGES_A_CONVERSATION.min(left),
+            bytes: BYTES_A_CONVERSATION,
+            whole_seconds: false,
+        };
+        let view = summary.ends.view(&summary.row);
+        let page = if left == 0 {
+            history::Page { messages: Vec::new(), complete: false }
+        } else {
+            history::page(node, app, &summary.ends, &view, range, budget).await?
+        };
+        left -= page.messages.len();
+        let own = |stored: &Stored| {
+            stored.is_own(&summary.ends) && stored.row.origin == identity.inst_id
+        };
+        let messages = page.messages.into_iter().filter(|stored| !own(stored)).collect();
+        missed.push(Missed { summary: summary.clone(), messages, complete: page.complete });
+    }
+    Ok(missed)
+}
+
+/// Messages that arrived while no device was there: the newest unread ones of each conversation.
+pub(crate) async fn offline(
+    node: &Node,
+    app: &App,
+    summaries: &[Summary],
+    now: UnixSeconds,
+) -> Outcome<Vec<(Summary, Vec<Stored>)>> {
+    const CONVERSATIONS_MAX: usize = 20;
+    let mut unread: Vec<&Summary> = summaries.iter().filter(|s| s.unread() > 0).collect();
+    unread.sort_by_key(|summary| std::cmp::Reverse(summary.head.last_time));
+    let mut found = Vec::new();
+    for summary in unread.into_iter().take(CONVERSATIONS_MAX) {
+        let view = summary.ends.view(&summary.row);
+        let budget = Budget { messages: 5, bytes: 16 * 1024, whole_seconds: false };
+        let page = history::page(node, app, &summary.ends, &view, Range::ALL, budget).await?;
+        let wanted = |stored: &Stored| {
+            !stored.is_own(&summary.ends)
+                && counted_of_peer(stored, summary) > summary.row.read_count
+                && stored.row.offline_until >= now.0
+        };
+        let mut messages: Vec<Stored> = page.messages.into_iter().filter(wanted).collect();
+        messages.reverse();
+        found.push((summary.clone(), messages));
+    }
+    Ok(found)
+}
+
+fn counted_of_peer(stored: &Stored, summary: &Summary) -> u64 {
+    if summary.ends.own_is_high() { stored.row.counted_low } else { stored.row.counted_high }
+}
+
+/// The peers whose conversations were read up to `since` or later, and up to when: on another device
+/// perhaps.
+pub(crate) fn read_since(summaries: &[Summary], since: UnixSeconds) -> Vec<(&UserId, UnixSeconds)> {
+    summaries
+        .iter()
+        .filter(|summary| summary.row.read_time >= since.0 && summary.row.read_time > 0)
+        .map(|summary| (&summary.ends.peer, UnixSeconds(summary.row.read_time)))
+        .collect()
+}

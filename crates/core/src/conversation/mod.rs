@@ -1,0 +1,366 @@
+//! Conversations: what one user knows of each, and the list that is derived from it on read.
+//!
+//! The index row of a conversation (read mark, hidden, cleared, pinned, marks) lives with its user; time,
+//! last message and counts come from the pair's head. So a message never rewrites a row per reader.
+//! Read marks are kept in memory and saved by the next tick: a client that loses one repeats it.
+
+pub(crate) mod commands;
+pub(crate) mod missed;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use teahouse_proto::ids::{SdkAppId, TinyId, UserId};
+use teahouse_proto::time::UnixSeconds;
+use teahouse_store::{Direction, Partition, ReadError};
+
+use crate::account::{self, UserState};
+use crate::app::App;
+use crate::entity::{Change, Entity};
+use crate::error::Outcome;
+use crate::event::{ConversationsDeleted, Event, MessagesRead};
+use crate::node::{Node, decode_row};
+use crate::pair::{self, Ends};
+use crate::rows::key::UserRows;
+use crate::rows::{ConversationRow, Home, IndexPairJob, MessageRow, PairKey, PairRow, key};
+
+/// The index of one user, in memory.
+#[derive(Debug, Default)]
+pub(crate) struct Conversations {
+    rows: BTreeMap<UserId, ConversationRow>,
+    /// Rows that changed and are saved by the next tick.
+    unsaved: BTreeSet<UserId>,
+}
+
+impl Conversations {
+    pub(crate) fn has_unsaved(&self) -> bool {
+        !self.unsaved.is_empty()
+    }
+}
+
+/// One conversation as its owner sees it now.
+#[derive(Debug, Clone)]
+pub(crate) struct Summary {
+    pub(crate) ends: Ends,
+    pub(crate) row: ConversationRow,
+    pub(crate) head: PairRow,
+}
+
+impl Summary {
+    /// Counted messages of the peer that are not read.
+    pub(crate) fn unread(&self) -> u64 {
+        let sent = self.head.side(!self.ends.own_is_high()).counted;
+        sent.saturating_sub(self.row.read_count)
+    }
+
+    /// Ordinal and second of the last message that the owner's list shows.
+    pub(crate) fn shown(&self) -> (u64, UnixSeconds) {
+        let side = self.head.side(self.ends.own_is_high());
+        (side.shown, UnixSeconds(side.shown_time))
+    }
+
+    /// Whether the list has it: not deleted since its last message.
+    pub(crate) fn is_listed(&self) -> bool {
+        self.shown().0 > self.row.hidden_through
+    }
+}
+
+/// What somebody sees of a pair: his own side, without what he has cleared.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct View {
+    pub(crate) own_is_high: bool,
+    pub(crate) cleared: (UnixSeconds, u64),
+}
+
+impl Ends {
+    pub(crate) fn view(&self, row: &ConversationRow) -> View {
+        View {
+            own_is_high: self.own_is_high(),
+            cleared: (UnixSeconds(row.cleared_time), row.cleared_through),
+        }
+    }
+}
+
+fn ends(own: &UserId, own_tiny: TinyId, peer: &UserId, row: &ConversationRow) -> Ends {
+    Ends {
+        own: own.clone(),
+        own_tiny,
+        peer: peer.clone(),
+        peer_tiny: TinyId(row.peer_tiny_id),
+    }
+}
+
+/// The user with the index in memory.
+async fn indexed(node: &Node, app: &App, user: &UserId) -> Outcome<Arc<Entity<UserState>>> {
+    let entity = account::user(node, app, user).await?;
+    while entity.read(|state| state.conversations.is_none()) {
+        let version = entity.settled_version().await?;
+        let rows = read_rows(node, entity.partition()).await?;
+        // A row that was committed while we read may be missing: then it is read again.
+        entity.set_at(version, |state| {
+            let read = Conversations { rows, unsaved: BTreeSet::new() };
+            state.conversations.get_or_insert(read);
+        });
+    }
+    Ok(entity)
+}
+
+async fn read_rows(
+    node: &Node,
+    partition: &Partition,
+) -> Result<BTreeMap<UserId, ConversationRow>, ReadError> {
+    let (from, to) = key::user_rows(UserRows::Conversations);
+    let rows = node.store().scan(partition, &from..&to, Direction::Ascending, usize::MAX).await?;
+    let decode = |row: &teahouse_store::Row| {
+        let peer = key::conversation_peer(&row.key)?;
+        Some(decode_row(&row.value).map(|decoded| (peer, decoded)))
+    };
+    rows.iter().filter_map(decode).collect()
+}
+
+/// The index row of one conversation, with both ends; nothing if the two never wrote to each other.
+pub(crate) async fn find(
+    node: &Node,
+    app: &App,
+    user: &UserId,
+    peer: &UserId,
+) -> Outcome<Option<(Ends, ConversationRow)>> {
+    let entity = indexed(node, app, user).await?;
+    Ok(entity.read(|state| {
+        let row = state.conversations.as_ref()?.rows.get(peer)?;
+        Some((ends(user, state.tiny_id()?, peer, row), row.clone()))
+    }))
+}
+
+/// All conversations of a user, listed or not, in no particular order: one scan of the index and one
+/// batched read of heads.
+pub(crate) async fn summaries(node: &Node, app: &App, user: &UserId) -> Outcome<Vec<Summary>> {
+    let entity = indexed(node, app, user).await?;
+    let rows: Vec<(Ends, ConversationRow)> = entity.read(|state| {
+        let (Some(own_tiny), Some(index)) = (state.tiny_id(), &state.conversations) else {
+            return Vec::new();
+        };
+        let found = index.rows.iter();
+        found.map(|(peer, row)| (ends(user, own_tiny, peer, row), row.clone())).collect()
+    });
+    let pairs: Vec<PairKey> = rows.iter().map(|(ends, _)| ends.pair()).collect();
+    let heads = pair::heads(node, app.id(), &pairs).await?;
+    Ok(rows
+        .into_iter()
+        .zip(heads)
+        .map(|((ends, row), head)| Summary { ends, row, head })
+        .collect())
+}
+
+/// When `reader` last read what `peer` wrote; 0: never. Told to the peer.
+pub(crate) async fn read_time(
+    node: &Node,
+    app: &App,
+    reader: &UserId,
+    peer: &UserId,
+) -> Outcome<UnixSeconds> {
+    // A reader in memory may be ahead of the store; everybody else is read without loading his index.
+    if let Some(entity) = app.users.peek(reader)
+        && let Some(time) = entity.read(|state| {
+            let index = state.conversations.as_ref()?;
+            Some(index.rows.get(peer).map_or(0, |row| row.read_time))
+        })
+    {
+        return Ok(UnixSeconds(time));
+    }
+    let partition = Home::User(app.id(), reader.clone()).partition();
+    let row = node.store().get(&partition, &key::conversation(peer)).await?;
+    let row: Option<ConversationRow> = row.map(|row| decode_row(&row)).transpose()?;
+    Ok(UnixSeconds(row.map_or(0, |row| row.read_time)))
+}
+
+/// Marks everything that `peer` wrote up to `time` as read.
+pub(crate) async fn mark_read(
+    node: &Arc<Node>,
+    app: &App,
+    reader: &UserId,
+    peer: &UserId,
+    time: UnixSeconds,
+    origin: Option<u32>,
+) -> Outcome<()> {
+    let Some((ends, row)) = find(node, app, reader, peer).await? else { return Ok(()) };
+    let head = pair::pair(node, app, ends.pair()).await?.read(|state| state.head.clone());
+    let time = time.min(UnixSeconds(head.last_time));
+    if time.0 <= row.read_time {
+        return Ok(());
+    }
+    let count = counted_until(node, app.id(), &ends, &head, time).await?;
+    let entity = indexed(node, app, reader).await?;
+    entity.touch(|state| {
+        let Some(index) = &mut state.conversations else { return };
+        if let Some(row) = index.rows.get_mut(peer) {
+            row.read_time = row.read_time.max(time.0);
+            row.read_count = row.read_count.max(count);
+            index.unsaved.insert(peer.clone());
+        }
+    });
+    node.remember_unsaved(app.id(), reader.clone());
+    let (reader, peer) = (reader.clone(), peer.clone());
+    node.publish(&Event::MessagesRead(MessagesRead { app: app.id(), reader, peer, time, origin }));
+    Ok(())
+}
+
+/// How many counted messages the peer had sent up to `time`: what the last message of that second, or
+/// before it, has written down.
+async fn counted_until(
+    node: &Node,
+    app: SdkAppId,
+    ends: &Ends,
+    head: &PairRow,
+    time: UnixSeconds,
+) -> Outcome<u64> {
+    if time.0 >= head.last_time {
+        return Ok(head.side(!ends.own_is_high()).counted);
+    }
+    let partition = Home::Pair(app, ends.pair()).partition();
+    let (from, to) = (key::message(UnixSeconds(0), 0), key::message(time.plus_seconds(1), 0));
+    let rows = node.store().scan(&partition, &from..&to, Direction::Descending, 1).await?;
+    let Some(row) = rows.first() else { return Ok(0) };
+    let row: MessageRow = decode_row(&row.value)?;
+    Ok(if ends.own_is_high() { row.counted_low } else { row.counted_high })
+}
+
+/// Writes the read marks of one user that are only in memory.
+pub(crate) async fn save_marks(node: &Arc<Node>, app: &App, user: &UserId) -> Outcome<()> {
+    let saved: BTreeMap<UserId, ConversationRow> =
+        account::change_user(node, app, user, |state, change| {
+            let Some(index) = &state.conversations else { return Ok(BTreeMap::new()) };
+            let saved: BTreeMap<_, _> = index
+                .unsaved
+                .iter()
+                .take(MARKS_A_COMMIT)
+                .filter_map(|peer| Some((peer.clone(), index.rows.get(peer)?.clone())))
+                .collect();
+            saved.iter().for_each(|(peer, row)| change.put(key::conversation(peer), row));
+            change.relaxed();
+            Ok(saved)
+        })
+        .await?;
+    let more = account::user(node, app, user).await?.touch(|state| {
+        let Some(index) = &mut state.conversations else { return false };
+        // A mark that moved on while it was being saved stays for the next time.
+        index.unsaved.retain(|peer| saved.get(peer) != index.rows.get(peer));
+        index.has_unsaved()
+    });
+    if more {
+        node.remember_unsaved(app.id(), user.clone());
+    }
+    Ok(())
+}
+
+const MARKS_A_COMMIT: usize = 256;
+
+/// Takes conversations out of a user's list until they have a new message; with `clear`, their history
+/// is gone for this user too. Returns the peers that had a conversation.
+pub(crate) async fn delete(
+    node: &Arc<Node>,
+    app: &App,
+    user: &UserId,
+    peers: &[UserId],
+    clear: bool,
+    origin: Option<u32>,
+) -> Outcome<Vec<UserId>> {
+    let mut found = Vec::new();
+    for peer in peers {
+        found.extend(find(node, app, user, peer).await?.map(|(ends, _)| ends));
+    }
+    if found.is_empty() {
+        return Ok(Vec::new());
+    }
+    let pairs: Vec<PairKey> = found.iter().map(Ends::pair).collect();
+    let heads = pair::heads(node, app.id(), &pairs).await?;
+    let event = ConversationsDeleted {
+        app: app.id(),
+        user: user.clone(),
+        peers: found.iter().map(|ends| ends.peer.clone()).collect(),
+        sync: app.facts().settings.conversation_sync_delete,
+        origin,
+    };
+    loop {
+        indexed(node, app, user).await?;
+        let done = account::change_user(node, app, user, |state, change| {
+            // Gone from memory since: read it again first.
+            let Some(index) = &mut state.conversations else { return Ok(false) };
+            for (ends, head) in found.iter().zip(&heads) {
+                let row = index.rows.get_mut(&ends.peer);
+                if let Some(row) = row.filter(|row| row.peer_tiny_id == ends.peer_tiny.0) {
+                    hide(row, ends, head, clear);
+                    change.put(key::conversation(&ends.peer), row);
+                }
+            }
+            change.event(Event::ConversationsDeleted(event.clone()));
+            Ok(true)
+        })
+        .await?;
+        if done {
+            return Ok(event.peers);
+        }
+    }
+}
+
+fn hide(row: &mut ConversationRow, ends: &Ends, head: &PairRow, clear: bool) {
+    row.hidden_through = head.last;
+    row.pinned_at = 0;
+    // Only what comes after counts as unread; the peer is not told that anything was read.
+    row.read_count = row.read_count.max(head.side(!ends.own_is_high()).counted);
+    if clear {
+        (row.cleared_time, row.cleared_through) = (head.last_time, head.last);
+    }
+}
+
+/// Puts a pair into both users' index; carried out by the outbox after its first message.
+pub(crate) async fn index_pair(
+    node: &Arc<Node>,
+    app: SdkAppId,
+    pair: PairKey,
+    job: &IndexPairJob,
+) -> Outcome<()> {
+    let Some(app) = node.app(app) else { return Ok(()) };
+    let (Ok(low), Ok(high)) = (UserId::parse(&job.low_user), UserId::parse(&job.high_user)) else {
+        return Ok(());
+    };
+    index_one(node, &app, &low, pair.low, &high, pair.high).await?;
+    index_one(node, &app, &high, pair.high, &low, pair.low).await
+}
+
+async fn index_one(
+    node: &Arc<Node>,
+    app: &App,
+    own: &UserId,
+    own_tiny: TinyId,
+    peer: &UserId,
+    peer_tiny: TinyId,
+) -> Outcome<()> {
+    let partition = Home::User(app.id(), own.clone()).partition();
+    let stored = node.store().get(&partition, &key::conversation(peer)).await?;
+    let stored: Option<ConversationRow> = stored.map(|row| decode_row(&row)).transpose()?;
+    let is_current = |row: &ConversationRow| row.peer_tiny_id == peer_tiny.0;
+    account::change_user(node, app, own, |state, change| {
+        // Deleted meanwhile, or made again: the old conversation is not the new account's.
+        if state.tiny_id() != Some(own_tiny) {
+            return Ok(());
+        }
+        let known = match &state.conversations {
+            Some(index) => index.rows.get(peer).is_some_and(is_current),
+            None => stored.as_ref().is_some_and(is_current),
+        };
+        if !known {
+            let row = ConversationRow { peer_tiny_id: peer_tiny.0, ..ConversationRow::default() };
+            put_row(state, peer, row, change);
+        }
+        Ok(())
+    })
+    .await
+}
+
+fn put_row(state: &mut UserState, peer: &UserId, row: ConversationRow, change: &mut Change) {
+    change.put(key::conversation(peer), &row);
+    if let Some(index) = &mut state.conversations {
+        index.rows.insert(peer.clone(), row);
+    }
+}

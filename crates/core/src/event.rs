@@ -1,0 +1,180 @@
+//! Domain events: every change of state tells one. They are the only source of pushes and metrics, and
+//! of whatever is added later (webhooks, robots, search): a new consumer needs no change in the operations.
+
+use std::sync::Arc;
+
+use teahouse_proto::ids::{SdkAppId, TinyId, UserId};
+use teahouse_proto::message::MessageBody;
+use teahouse_proto::platform::Platform;
+use teahouse_proto::push::KickType;
+use teahouse_proto::time::UnixSeconds;
+
+use crate::profile::ProfileItem;
+
+/// Something that happened and is durable.
+#[derive(Debug, Clone)]
+pub enum Event {
+    /// A one-to-one message was accepted.
+    MessageSent(Arc<MessageSent>),
+    /// A user has read a conversation up to a time.
+    MessagesRead(MessagesRead),
+    /// Values of a profile changed.
+    ProfileChanged(ProfileChanged),
+    /// Conversations disappeared from a user's list.
+    ConversationsDeleted(ConversationsDeleted),
+    /// Devices of a user were logged out from outside.
+    DevicesKicked(DevicesKicked),
+    /// An account was made.
+    AccountCreated(AccountRef),
+    /// An account was deleted.
+    AccountDeleted(AccountRef),
+    /// A device logged in.
+    LoggedIn(LoggedIn),
+    /// A device logged out.
+    LoggedOut(LoggedIn),
+    /// An app's keys, administrators or settings changed.
+    AppChanged(SdkAppId),
+}
+
+impl Event {
+    /// The metric label.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::MessageSent(_) => "message_sent",
+            Self::MessagesRead(_) => "messages_read",
+            Self::ProfileChanged(_) => "profile_changed",
+            Self::ConversationsDeleted(_) => "conversations_deleted",
+            Self::DevicesKicked(_) => "devices_kicked",
+            Self::AccountCreated(_) => "account_created",
+            Self::AccountDeleted(_) => "account_deleted",
+            Self::LoggedIn(_) => "logged_in",
+            Self::LoggedOut(_) => "logged_out",
+            Self::AppChanged(_) => "app_changed",
+        }
+    }
+}
+
+/// See [`Event::MessageSent`].
+#[derive(Debug)]
+pub struct MessageSent {
+    /// The app.
+    pub app: SdkAppId,
+    /// Sender.
+    pub from: UserId,
+    /// The sender's number, part of the message's public id.
+    pub from_tiny_id: TinyId,
+    /// Sender's nickname at that time.
+    pub from_nick: String,
+    /// Sender's avatar at that time.
+    pub from_image: String,
+    /// Receiver.
+    pub to: UserId,
+    /// Chosen by the sender.
+    pub seq: u32,
+    /// Chosen by the sender.
+    pub random: u32,
+    /// The server's second.
+    pub time: UnixSeconds,
+    /// The sender's second.
+    pub client_time: UnixSeconds,
+    /// The elements.
+    pub body: MessageBody,
+    /// Opaque to the server.
+    pub cloud_custom_data: String,
+    /// Does not count as unread.
+    pub no_unread: bool,
+    /// Does not become the conversation's last message.
+    pub no_last: bool,
+    /// The receiver may send a receipt for it.
+    pub wants_receipt: bool,
+    /// Key-values may be attached to it.
+    pub extensible: bool,
+    /// For connected devices only, not stored.
+    pub online_only: bool,
+    /// Also for the sender's other devices.
+    pub sync_to_sender: bool,
+    /// Its place in the conversation: the first stored message is 1; 0 if it is not stored.
+    pub ordinal: u64,
+    /// The device it came from, which needs no copy.
+    pub origin: Option<u32>,
+}
+
+/// See [`Event::MessagesRead`].
+#[derive(Debug, Clone)]
+pub struct MessagesRead {
+    /// The app.
+    pub app: SdkAppId,
+    /// Who has read.
+    pub reader: UserId,
+    /// Whose messages.
+    pub peer: UserId,
+    /// Up to this second.
+    pub time: UnixSeconds,
+    /// The reader's device, which needs no copy.
+    pub origin: Option<u32>,
+}
+
+/// See [`Event::ProfileChanged`].
+#[derive(Debug, Clone)]
+pub struct ProfileChanged {
+    /// The app.
+    pub app: SdkAppId,
+    /// Whose profile.
+    pub user: UserId,
+    /// The new values.
+    pub items: Vec<ProfileItem>,
+    /// The device that changed it, which needs no copy.
+    pub origin: Option<u32>,
+}
+
+/// See [`Event::ConversationsDeleted`].
+#[derive(Debug, Clone)]
+pub struct ConversationsDeleted {
+    /// The app.
+    pub app: SdkAppId,
+    /// Whose list.
+    pub user: UserId,
+    /// Peers of the one-to-one conversations.
+    pub peers: Vec<UserId>,
+    /// The other devices of the user are told (a setting of the app).
+    pub sync: bool,
+    /// The device that deleted, which needs no copy.
+    pub origin: Option<u32>,
+}
+
+/// See [`Event::DevicesKicked`].
+#[derive(Debug, Clone)]
+pub struct DevicesKicked {
+    /// The app.
+    pub app: SdkAppId,
+    /// The user.
+    pub user: UserId,
+    /// The devices that are out.
+    pub devices: Vec<u32>,
+    /// Why.
+    pub reason: KickType,
+    /// The device that took their place.
+    pub by: Option<(u32, Platform)>,
+}
+
+/// An account of an app.
+#[derive(Debug, Clone)]
+pub struct AccountRef {
+    /// The app.
+    pub app: SdkAppId,
+    /// The account.
+    pub user: UserId,
+}
+
+/// A device of a user.
+#[derive(Debug, Clone)]
+pub struct LoggedIn {
+    /// The app.
+    pub app: SdkAppId,
+    /// The user.
+    pub user: UserId,
+    /// The device.
+    pub inst_id: u32,
+    /// What kind of device.
+    pub platform: Platform,
+}

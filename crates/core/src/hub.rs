@@ -1,0 +1,475 @@
+//! The hub: which sockets are there, who is logged in on them, and what waits to be written.
+//!
+//! A **connection** is a socket; it has a bounded send queue and, after a login, a **session** (a user on
+//! a device). A user's sessions are found under (app, user). Nothing here awaits: whoever publishes
+//! appends to queues, and the gateway task of each socket writes them out.
+
+use std::collections::{HashMap, VecDeque};
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
+
+use bytes::Bytes;
+use teahouse_proto::frame;
+use teahouse_proto::ids::{SdkAppId, TinyId, UserId};
+use teahouse_proto::platform::Platform;
+use teahouse_proto::time::{UnixMillis, UnixSeconds};
+use tokio::sync::Notify;
+
+/// A push, encoded at most once for each variant in use, however many sockets it goes to.
+#[derive(Debug)]
+pub struct Frame {
+    plain: Bytes,
+    compressed: OnceLock<Option<Bytes>>,
+}
+
+impl Frame {
+    /// A frame of these bytes.
+    pub fn new(plain: Bytes) -> Self {
+        Self { plain, compressed: OnceLock::new() }
+    }
+
+    /// The variant for a client that does (or does not) take compressed frames. Small frames do not
+    /// gain from compression and stay plain.
+    pub fn variant(&self, compress: bool) -> Bytes {
+        if !compress {
+            return self.plain.clone();
+        }
+        let compressed = self.compressed.get_or_init(|| frame::compress(&self.plain));
+        compressed.as_ref().unwrap_or(&self.plain).clone()
+    }
+}
+
+/// Why the server ends a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CloseReason {
+    /// It reads more slowly than others write to it; it catches up by pulling after its reconnect.
+    SlowReader,
+    /// Nothing was heard for longer than its kind of client may be silent.
+    Silent,
+    /// The same device has a newer connection.
+    Replaced,
+    /// The server stops.
+    Shutdown,
+}
+
+impl CloseReason {
+    /// The metric label.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::SlowReader => "slow_reader",
+            Self::Silent => "silent",
+            Self::Replaced => "replaced",
+            Self::Shutdown => "shutdown",
+        }
+    }
+}
+
+/// A message's place in its conversation, to tell what a sync has already counted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) peer: UserId,
+    pub(crate) ordinal: u64,
+    pub(crate) counted: bool,
+}
+
+/// One socket.
+pub struct Connection {
+    /// Chosen by the client, stable over its reconnects.
+    pub instance: String,
+    /// The kind of client.
+    pub platform: Platform,
+    /// It takes compressed frames.
+    pub compress: bool,
+    queue: SendQueue,
+    session: Mutex<Option<Session>>,
+    last_heard_ms: AtomicU64,
+    sync: Mutex<Sync>,
+}
+
+/// A user on a device.
+#[derive(Debug, Clone)]
+pub struct Session {
+    /// The app.
+    pub app: SdkAppId,
+    /// The user.
+    pub user: UserId,
+    /// The account's number.
+    pub tiny_id: TinyId,
+    /// The device's number.
+    pub inst_id: u32,
+    /// The session token it uses.
+    pub token: Arc<str>,
+    /// The token's last second.
+    pub expires: UnixSeconds,
+}
+
+/// While a client asks what it missed, pushes wait: the unread counts of the answer are exact only if it
+/// is known which pushes come before and which after it.
+#[derive(Default)]
+enum Sync {
+    #[default]
+    No,
+    /// The answer is being made.
+    Held(Vec<(Arc<Frame>, Option<Place>)>),
+    /// The answer is made and will be queued next.
+    Answered(Vec<(Arc<Frame>, Option<Place>)>, HashMap<UserId, u64>),
+}
+
+/// A sync holds at most this many pushes; then it goes on without exact counts.
+const HELD_MAX: usize = 1_024;
+
+impl Connection {
+    /// A connection whose send queue holds at most `queue_bytes_max`.
+    pub fn new(
+        instance: String,
+        platform: Platform,
+        compress: bool,
+        queue_bytes_max: usize,
+        now: UnixMillis,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            instance,
+            platform,
+            compress,
+            queue: SendQueue::new(queue_bytes_max),
+            session: Mutex::default(),
+            last_heard_ms: AtomicU64::new(now.0),
+            sync: Mutex::default(),
+        })
+    }
+
+    /// What waits to be written.
+    pub fn queue(&self) -> &SendQueue {
+        &self.queue
+    }
+
+    /// The session, if somebody is logged in.
+    pub fn session(&self) -> Option<Session> {
+        lock(&self.session).clone()
+    }
+
+    /// Runs `look` on the session without copying it.
+    pub fn with_session<R>(&self, look: impl FnOnce(Option<&Session>) -> R) -> R {
+        look(lock(&self.session).as_ref())
+    }
+
+    /// Something was received.
+    pub fn heard(&self, now: UnixMillis) {
+        self.last_heard_ms.store(now.0, Ordering::Relaxed);
+    }
+
+    /// When something was last received.
+    pub fn last_heard(&self) -> UnixMillis {
+        UnixMillis(self.last_heard_ms.load(Ordering::Relaxed))
+    }
+
+    /// Queues a reply, then whatever a sync has held back.
+    pub fn reply(&self, frame: Bytes) {
+        let frame = Frame::new(frame).variant(self.compress);
+        let mut sync = lock(&self.sync);
+        self.queue.push(frame);
+        if let Sync::Answered(held, seen) = std::mem::take(&mut *sync) {
+            let told = |place: &Place| seen.get(&place.peer).is_some_and(|&o| place.ordinal <= o);
+            for (frame, place) in held {
+                // Already counted by the answer, and in its list of messages.
+                if !place.as_ref().is_some_and(told) {
+                    self.queue.push(frame.variant(self.compress));
+                }
+            }
+        }
+    }
+
+    /// Queues a push.
+    pub(crate) fn push(&self, frame: &Arc<Frame>, place: Option<&Place>) {
+        let mut sync = lock(&self.sync);
+        match &mut *sync {
+            Sync::Held(held) | Sync::Answered(held, _) if held.len() < HELD_MAX => {
+                held.push((frame.clone(), place.cloned()));
+            }
+            Sync::No | Sync::Held(_) | Sync::Answered(..) => {
+                self.queue.push(frame.variant(self.compress));
+            }
+        }
+    }
+
+    /// From now on pushes wait for the answer of a sync.
+    pub(crate) fn hold_pushes(&self) {
+        let mut sync = lock(&self.sync);
+        if matches!(*sync, Sync::No) {
+            *sync = Sync::Held(Vec::new());
+        }
+    }
+
+    /// The messages among the held pushes: they will be delivered after the answer.
+    pub(crate) fn held_places(&self) -> Vec<Place> {
+        match &*lock(&self.sync) {
+            Sync::No => Vec::new(),
+            Sync::Held(held) | Sync::Answered(held, _) => {
+                held.iter().filter_map(|(_, place)| place.clone()).collect()
+            }
+        }
+    }
+
+    /// The answer is made; it has told all messages of a peer up to the given ordinal, except those that
+    /// [`Connection::held_places`] returned.
+    pub(crate) fn sync_answered(&self, told: HashMap<UserId, u64>, except: &[Place]) {
+        let mut sync = lock(&self.sync);
+        if let Sync::Held(held) = std::mem::take(&mut *sync) {
+            let keep = |place: Option<Place>| place.filter(|place| !except.contains(place));
+            let held = held.into_iter().map(|(frame, place)| (frame, keep(place))).collect();
+            *sync = Sync::Answered(held, told);
+        }
+    }
+
+    /// The sync failed: what was held goes out.
+    pub(crate) fn sync_failed(&self) {
+        let mut sync = lock(&self.sync);
+        if let Sync::Held(held) | Sync::Answered(held, _) = std::mem::take(&mut *sync) {
+            held.iter().for_each(|(frame, _)| self.queue.push(frame.variant(self.compress)));
+        }
+    }
+
+    fn set_session(&self, session: Option<Session>) {
+        *lock(&self.session) = session;
+    }
+}
+
+/// Bytes that wait for one socket, in order, bounded. When it is full the connection is closed as a
+/// slow reader: waiting for one client would cost every other one latency, and nothing is lost, since
+/// a client that comes back pulls what it missed.
+pub struct SendQueue {
+    state: Mutex<QueueState>,
+    ready: Notify,
+    bytes_max: usize,
+}
+
+#[derive(Default)]
+struct QueueState {
+    frames: VecDeque<Bytes>,
+    bytes: usize,
+    closed: Option<CloseReason>,
+}
+
+impl SendQueue {
+    /// A queue of at most `bytes_max` bytes.
+    pub fn new(bytes_max: usize) -> Self {
+        Self { state: Mutex::default(), ready: Notify::new(), bytes_max }
+    }
+
+    /// Appends one frame; over the bound the queue closes.
+    pub fn push(&self, frame: Bytes) {
+        let mut state = lock(&self.state);
+        if state.closed.is_some() {
+            return;
+        }
+        if state.bytes + frame.len() > self.bytes_max && !state.frames.is_empty() {
+            state.closed = Some(CloseReason::SlowReader);
+            state.frames.clear();
+            state.bytes = 0;
+        } else {
+            state.bytes += frame.len();
+            state.frames.push_back(frame);
+        }
+        drop(state);
+        self.ready.notify_one();
+    }
+
+    /// Ends the queue: what is in it is still written unless the reader was slow.
+    pub fn close(&self, reason: CloseReason) {
+        let mut state = lock(&self.state);
+        state.closed.get_or_insert(reason);
+        drop(state);
+        self.ready.notify_one();
+    }
+
+    /// Moves everything that waits into `frames`, and says whether the queue has ended.
+    pub fn take(&self, frames: &mut Vec<Bytes>) -> Option<CloseReason> {
+        let mut state = lock(&self.state);
+        frames.extend(state.frames.drain(..));
+        state.bytes = 0;
+        if state.frames.capacity() > 64 {
+            state.frames = VecDeque::new();
+        }
+        state.closed
+    }
+
+    /// Whether the queue has ended, and why.
+    pub fn closed(&self) -> Option<CloseReason> {
+        lock(&self.state).closed
+    }
+
+    /// Returns when something was pushed or the queue was closed since the last time.
+    pub async fn ready(&self) {
+        self.ready.notified().await;
+    }
+}
+
+type UserKey = (SdkAppId, UserId);
+
+/// All sessions of this node.
+pub struct Hub {
+    users: Box<[Mutex<HashMap<UserKey, Vec<Arc<Connection>>>>]>,
+    sessions: AtomicUsize,
+}
+
+const SHARDS: usize = 64;
+
+impl Default for Hub {
+    fn default() -> Self {
+        Self { users: (0..SHARDS).map(|_| Mutex::default()).collect(), sessions: AtomicUsize::new(0) }
+    }
+}
+
+impl Hub {
+    /// Attaches a session to its connection. An older connection of the same device is closed.
+    pub(crate) fn login(&self, connection: &Arc<Connection>, session: Session) {
+        self.logout(connection);
+        let key = (session.app, session.user.clone());
+        let inst_id = session.inst_id;
+        connection.set_session(Some(session));
+        let mut users = self.shard(&key);
+        let sessions = users.entry(key).or_default();
+        sessions.retain(|other| {
+            let same = other.with_session(|s| s.is_some_and(|s| s.inst_id == inst_id));
+            if same {
+                other.set_session(None);
+                other.queue.close(CloseReason::Replaced);
+                self.sessions.fetch_sub(1, Ordering::Relaxed);
+            }
+            !same
+        });
+        sessions.push(connection.clone());
+        self.sessions.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Detaches the session of a connection and returns it.
+    pub(crate) fn logout(&self, connection: &Arc<Connection>) -> Option<Session> {
+        let session = connection.session()?;
+        let key = (session.app, session.user.clone());
+        let mut users = self.shard(&key);
+        // Taken under the user's lock: a login that replaces this connection may have been faster.
+        let session = lock(&connection.session).take()?;
+        if let Some(sessions) = users.get_mut(&key) {
+            sessions.retain(|other| !Arc::ptr_eq(other, connection));
+            if sessions.is_empty() {
+                users.remove(&key);
+            }
+            self.sessions.fetch_sub(1, Ordering::Relaxed);
+        }
+        Some(session)
+    }
+
+    /// The connections of a user.
+    pub fn connections(&self, app: SdkAppId, user: &UserId) -> Vec<Arc<Connection>> {
+        let key = (app, user.clone());
+        self.shard(&key).get(&key).cloned().unwrap_or_default()
+    }
+
+    /// How many sessions there are.
+    pub fn sessions(&self) -> usize {
+        self.sessions.load(Ordering::Relaxed)
+    }
+
+    /// Queues `frame` for every device of `user` but `except`.
+    pub(crate) fn push(
+        &self,
+        app: SdkAppId,
+        user: &UserId,
+        except: Option<u32>,
+        frame: impl FnOnce() -> (Arc<Frame>, Option<Place>),
+    ) -> usize {
+        let connections = self.connections(app, user);
+        let wanted = |connection: &&Arc<Connection>| {
+            except.is_none()
+                || connection.with_session(|s| s.is_some_and(|s| Some(s.inst_id) != except))
+        };
+        let mut targets = connections.iter().filter(wanted).peekable();
+        if targets.peek().is_none() {
+            return 0;
+        }
+        let (frame, place) = frame();
+        targets.map(|connection| connection.push(&frame, place.as_ref())).count()
+    }
+
+    fn shard(&self, key: &UserKey) -> MutexGuard<'_, HashMap<UserKey, Vec<Arc<Connection>>>> {
+        let hash = BuildHasherDefault::<DefaultHasher>::default().hash_one(key);
+        lock(&self.users[usize::try_from(hash % SHARDS as u64).expect("below 64")])
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().expect("bookkeeping of connections does not panic")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn connection(instance: &str) -> Arc<Connection> {
+        Connection::new(instance.into(), Platform::Web, false, 100, UnixMillis(0))
+    }
+
+    fn session(inst_id: u32) -> Session {
+        let user = UserId::parse("alice").expect("valid");
+        Session { app: SdkAppId(1), user, tiny_id: TinyId(5), inst_id, token: "t".into(), expires: UnixSeconds(9) }
+    }
+
+    fn taken(connection: &Connection) -> (Vec<Bytes>, Option<CloseReason>) {
+        let mut frames = Vec::new();
+        let closed = connection.queue().take(&mut frames);
+        (frames, closed)
+    }
+
+    fn frame(text: &'static str) -> Arc<Frame> {
+        Arc::new(Frame::new(Bytes::from_static(text.as_bytes())))
+    }
+
+    #[test]
+    fn a_full_queue_closes_its_connection_and_only_that() {
+        let slow = connection("slow");
+        slow.reply(Bytes::from(vec![b'x'; 100]));
+        assert_eq!(slow.queue().closed(), None);
+        slow.reply(Bytes::from_static(b"y"));
+        assert_eq!(taken(&slow), (vec![], Some(CloseReason::SlowReader)));
+    }
+
+    #[test]
+    fn one_frame_over_the_bound_still_fits_an_empty_queue() {
+        let connection = connection("a");
+        connection.reply(Bytes::from(vec![b'x'; 500]));
+        assert_eq!(taken(&connection).0.len(), 1);
+    }
+
+    #[test]
+    fn a_device_that_comes_back_replaces_its_old_connection() {
+        let hub = Hub::default();
+        let (old, new, other) = (connection("a"), connection("a"), connection("b"));
+        hub.login(&old, session(1));
+        hub.login(&other, session(2));
+        hub.login(&new, session(1));
+        assert_eq!(old.queue().closed(), Some(CloseReason::Replaced));
+        assert_eq!(hub.sessions(), 2);
+        assert!(hub.logout(&old).is_none(), "the late end of the old socket touches nobody");
+        assert_eq!(hub.sessions(), 2);
+        let user = session(1).user;
+        let sent = hub.push(SdkAppId(1), &user, Some(2), || (frame("x"), None));
+        assert_eq!((sent, taken(&new).0.len(), taken(&other).0.len()), (1, 1, 0));
+    }
+
+    #[test]
+    fn pushes_during_a_sync_come_after_its_answer_and_only_if_it_has_not_told_them() {
+        let connection = connection("a");
+        let peer = UserId::parse("bob").expect("valid");
+        let place = |ordinal| Place { peer: peer.clone(), ordinal, counted: true };
+        connection.hold_pushes();
+        connection.push(&frame("five"), Some(&place(5)));
+        let held = connection.held_places();
+        connection.push(&frame("six"), Some(&place(6)));
+        connection.sync_answered(HashMap::from([(peer.clone(), 6)]), &held);
+        connection.push(&frame("seven"), Some(&place(7)));
+        connection.reply(Bytes::from_static(b"answer"));
+        connection.push(&frame("eight"), Some(&place(8)));
+        assert_eq!(taken(&connection).0, ["answer", "five", "seven", "eight"]);
+    }
+}

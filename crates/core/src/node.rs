@@ -1,0 +1,286 @@
+//! A node: the store, the apps, the hub, and what runs between requests.
+//!
+//! Everything that an operation needs beyond its own entity is found from here. The node has no timer:
+//! the server calls [`Node::tick`] once a second, the simulator whenever it likes.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex};
+
+use arc_swap::ArcSwap;
+use bytes::Bytes;
+use futures_util::future::{BoxFuture, FutureExt};
+use teahouse_proto::ids::{SdkAppId, TinyId, UserId};
+use teahouse_proto::time::UnixMillis;
+use teahouse_store::{Direction, Partition, ReadError, Store};
+
+use crate::app::{App, AppState};
+use crate::directory::{DirectoryKey, DirectoryState};
+use crate::entity::{Cache, Change, State, in_parallel};
+use crate::env::{Env, IdMaker};
+use crate::error::{Failure, Outcome};
+use crate::event::Event;
+use crate::hub::Hub;
+use crate::operation::Registry;
+use crate::outbox::Runners;
+use crate::push;
+use crate::retention;
+use crate::rows::{AppRow, ClusterRow, FORMAT, Home, key};
+
+/// One node.
+pub struct Node {
+    env: Env,
+    store: Arc<dyn Store>,
+    registry: Registry,
+    hub: Hub,
+    ids: IdMaker,
+    token_key: Bytes,
+    apps: ArcSwap<HashMap<SdkAppId, Arc<App>>>,
+    pub(crate) app_states: Cache<SdkAppId, AppState>,
+    pub(crate) directories: Cache<DirectoryKey, DirectoryState>,
+    clusters: Cache<(), ClusterState>,
+    pub(crate) runners: Runners,
+    /// Users whose read marks have changed since the last tick.
+    unsaved: Mutex<HashSet<(SdkAppId, UserId)>>,
+    retention: tokio::sync::Mutex<retention::Progress>,
+}
+
+/// Why a node does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The data was written by a newer version.
+    #[error("the data has format {found}, which a newer teahouse wrote; this one reads up to {FORMAT}")]
+    Newer {
+        /// The format of the data.
+        found: u32,
+    },
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] Failure),
+}
+
+impl From<ReadError> for OpenError {
+    fn from(error: ReadError) -> Self {
+        Self::Store(error.into())
+    }
+}
+
+const DIRECTORIES_IN_MEMORY: usize = 4_096;
+const USERS_SAVED_AT_ONCE: usize = 64;
+
+impl Node {
+    /// Takes the data of `store` into use: checks its format, loads the apps, and starts what an
+    /// earlier process left undone.
+    ///
+    /// # Errors
+    /// The data is of a newer version, or the store failed.
+    pub async fn open(
+        env: Env,
+        store: Arc<dyn Store>,
+        registry: Registry,
+    ) -> Result<Arc<Self>, OpenError> {
+        let head = store.get(&Home::Cluster.partition(), &key::head()).await?;
+        let row = match head {
+            Some(head) => decode_row::<ClusterRow>(&head)?,
+            None => {
+                let half = || env.random.next().to_be_bytes();
+                let token_key = [half(), half(), half(), half()].concat();
+                ClusterRow { format: FORMAT, token_key: token_key.into() }
+            }
+        };
+        if row.format > FORMAT {
+            return Err(OpenError::Newer { found: row.format });
+        }
+        let node = Arc::new(Self {
+            ids: IdMaker::new(env.node_number),
+            env,
+            store,
+            registry,
+            hub: Hub::default(),
+            token_key: row.token_key.clone(),
+            apps: ArcSwap::default(),
+            app_states: Cache::new(1_024),
+            directories: Cache::new(DIRECTORIES_IN_MEMORY),
+            clusters: Cache::new(1),
+            runners: Runners::default(),
+            unsaved: Mutex::default(),
+            retention: tokio::sync::Mutex::default(),
+        });
+        node.change_cluster(|state, change| {
+            if !state.exists {
+                change.put(key::head(), &row);
+                state.exists = true;
+            }
+        })
+        .await?;
+        node.load_apps().await?;
+        node.run_pending_jobs().await?;
+        Ok(node)
+    }
+
+    /// Now.
+    pub fn now(&self) -> UnixMillis {
+        self.env.clock.now()
+    }
+
+    /// 64 unpredictable bits.
+    pub fn random(&self) -> u64 {
+        self.env.random.next()
+    }
+
+    /// The operations that this node serves.
+    pub fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    /// Who is connected.
+    pub fn hub(&self) -> &Hub {
+        &self.hub
+    }
+
+    /// The app under `id`.
+    pub fn app(&self, id: SdkAppId) -> Option<Arc<App>> {
+        self.apps.load().get(&id).cloned()
+    }
+
+    /// All apps, by number.
+    pub fn apps(&self) -> Vec<Arc<App>> {
+        let mut apps: Vec<_> = self.apps.load().values().cloned().collect();
+        apps.sort_by_key(|app| app.id());
+        apps
+    }
+
+    /// The store.
+    pub fn store(&self) -> &dyn Store {
+        &*self.store
+    }
+
+    pub(crate) fn token_key(&self) -> &[u8] {
+        &self.token_key
+    }
+
+    pub(crate) fn next_id(&self) -> TinyId {
+        self.ids.next(self.now())
+    }
+
+    pub(crate) fn spawn(&self, task: BoxFuture<'static, ()>) {
+        self.env.spawn.spawn(task);
+    }
+
+    /// Hands a durable event to its consumers. Called under the entity's lock, in commit order: it only
+    /// appends to bounded queues and counters.
+    pub(crate) fn publish(&self, event: &Event) {
+        metrics::counter!("teahouse_events_total", "event" => event.name()).increment(1);
+        push::deliver(self, event);
+    }
+
+    /// What is due: read marks to save, jobs to repeat, history to cut.
+    pub async fn tick(self: &Arc<Self>) {
+        self.save_marks().await;
+        self.repeat_failed_jobs().await;
+        // One cut at a time; a tick that finds one under way has nothing to do.
+        if let Ok(mut progress) = self.retention.try_lock() {
+            retention::cut_due(self, &mut progress).await;
+        }
+    }
+
+    /// Saves what is kept in memory for a second at most. The server calls it once more before it stops.
+    pub async fn save_marks(self: &Arc<Self>) {
+        let users = std::mem::take(&mut *self.unsaved.lock().expect("no panic while held"));
+        in_parallel(users, USERS_SAVED_AT_ONCE, |(id, user)| async move {
+            let Some(app) = self.app(id) else { return };
+            if let Err(failure) = crate::conversation::save_marks(self, &app, &user).await {
+                tracing::warn!(app = id.0, %user, %failure, "read marks wait for the next tick");
+                self.remember_unsaved(id, user);
+            }
+        })
+        .await;
+    }
+
+    pub(crate) fn remember_unsaved(&self, app: SdkAppId, user: UserId) {
+        self.unsaved.lock().expect("no panic while held").insert((app, user));
+    }
+
+    /// Entities in memory: users, conversations.
+    pub fn cached(&self) -> (usize, usize) {
+        let apps = self.apps.load();
+        let sum = |count: fn(&App) -> usize| apps.values().map(|app| count(app)).sum();
+        (sum(|app| app.users.len()), sum(|app| app.pairs.len()))
+    }
+
+    pub(crate) async fn take_app_into_use(
+        self: &Arc<Self>,
+        id: SdkAppId,
+        row: &AppRow,
+    ) -> Outcome<Arc<App>> {
+        if let Some(app) = self.app(id) {
+            app.replace_facts(row);
+            return Ok(app);
+        }
+        self.change_cluster(|_, change| change.put(key::entry(u64::from(id.0)), &AppRow::default()))
+            .await?;
+        Ok(self.insert_app(id, row))
+    }
+
+    fn insert_app(&self, id: SdkAppId, row: &AppRow) -> Arc<App> {
+        let app = App::new(id, row, self.registry.iter().count());
+        let app = &app;
+        self.apps.rcu(|apps| {
+            let mut apps = HashMap::clone(apps);
+            apps.entry(id).or_insert_with(|| app.clone());
+            apps
+        });
+        self.app(id).expect("just inserted")
+    }
+
+    async fn load_apps(&self) -> Outcome<()> {
+        let (from, to) = key::entries();
+        let cluster = Home::Cluster.partition();
+        let rows =
+            self.store.scan(&cluster, &from..&to, Direction::Ascending, usize::MAX).await?;
+        for row in rows {
+            let number = key::entry_number(&row.key).and_then(|number| u32::try_from(number).ok());
+            let Some(number) = number else { continue };
+            let id = SdkAppId(number);
+            let head = self.store.get(&Home::App(id).partition(), &key::head()).await?;
+            // Listed first, made second: a crash between leaves an entry without an app.
+            if let Some(head) = head {
+                self.insert_app(id, &decode_row(&head)?);
+            }
+        }
+        Ok(())
+    }
+
+    async fn change_cluster(
+        self: &Arc<Self>,
+        change: impl Fn(&mut ClusterState, &mut Change),
+    ) -> Outcome<()> {
+        self.clusters
+            .change(self, &(), || Home::Cluster, |state, wanted| {
+                change(state, wanted);
+                Ok(())
+            })
+            .await
+    }
+}
+
+struct ClusterState {
+    exists: bool,
+}
+
+impl State for ClusterState {
+    fn load<'a>(
+        node: &'a Node,
+        _: &'a Home,
+        partition: &'a Partition,
+    ) -> BoxFuture<'a, Result<Self, ReadError>> {
+        async move {
+            Ok(Self { exists: node.store().get(partition, &key::head()).await?.is_some() })
+        }
+        .boxed()
+    }
+}
+
+/// Decodes a stored row.
+pub(crate) fn decode_row<R: prost::Message + Default>(value: &[u8]) -> Result<R, ReadError> {
+    R::decode(value).map_err(|problem| ReadError::Corrupt(format!("a row does not decode: {problem}")))
+}

@@ -1,0 +1,151 @@
+//! `openim/getmsg`: what a device missed. Asked after each login and each reconnect.
+//!
+//! Callers: users. With an empty cookie: unread counts, and the newest unread messages. With the cookie
+//! of an earlier answer: every message since the device was last known to listen, in one answer. The
+//! counts hold for the moment in which the answer is queued: pushes wait until then.
+
+use std::collections::HashMap;
+
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::value::RawValue;
+use teahouse_proto::error::ErrorCode;
+use teahouse_proto::ids::UserId;
+use teahouse_proto::push::{C2cNotice, Event};
+use teahouse_proto::time::UnixMillis;
+
+use super::MessageJson;
+use crate::caller::{Caller, Identity, Who};
+use crate::conversation::{self, Summary, missed};
+use crate::error::Outcome;
+use crate::hub::Place;
+use crate::operation::Operation;
+use crate::pair::Ends;
+use crate::pair::history::Stored;
+use crate::request;
+
+pub(crate) const OPERATION: Operation<Request, Response> = Operation::new("openim/getmsg").gateway();
+
+request! {
+    pub(crate) struct Request {
+        /// Of the last answer; empty after a login.
+        cookie: Option<String> = "Cookie",
+        /// 0 begins; there is nothing to continue, since an answer is always whole.
+        sync_flag: Option<u32> = "SyncFlag",
+    }
+}
+
+/// See the module.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Response {
+    /// 2: all is said.
+    sync_flag: u8,
+    /// To be sent back next time; never empty.
+    cookie: String,
+    /// Ascending by time.
+    msg_list: Vec<MessageJson>,
+    /// Unread messages by sender, where there are any.
+    #[serde(rename = "C2CPairUnreadCount")]
+    unread: Vec<PeerUnread>,
+    /// Notices that a push would have brought.
+    #[schemars(with = "Vec<serde_json::Value>")]
+    event_array: Vec<Box<RawValue>>,
+}
+
+/// Unread messages of one sender.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "PascalCase")]
+struct PeerUnread {
+    #[serde(rename = "From_Account")]
+    from_account: UserId,
+    unread_count: u64,
+}
+
+pub(crate) async fn run(caller: Caller, request: Request) -> Outcome<Response> {
+    let Who::User(identity) = caller.who() else { return Err(ErrorCode::SessionInvalid.into()) };
+    identity.connection.hold_pushes();
+    let answer = answer(&caller, identity, request.cookie.as_deref().unwrap_or_default()).await;
+    if answer.is_err() {
+        identity.connection.sync_failed();
+    }
+    answer
+}
+
+async fn answer(caller: &Caller, identity: &Identity, cookie: &str) -> Outcome<Response> {
+    let (node, app) = (caller.node(), caller.app());
+    let now = caller.now();
+    let summaries = conversation::summaries(node, app, &identity.user).await?;
+    let (messages, events) = match cookie_time(cookie) {
+        Some(asked) => {
+            let since = missed::since(node, app, identity, asked).await?;
+            let missed = missed::missed(node, app, identity, &summaries, since).await?;
+            let whole = missed.into_iter().filter(|missed| missed.complete);
+            let messages: Vec<_> = whole.map(|m| (m.summary, m.messages)).collect();
+            (messages, read_notices(&summaries, since))
+        }
+        None => (missed::offline(node, app, &summaries, now.seconds()).await?, Vec::new()),
+    };
+    // From here to the queue nothing waits: what is held now is told after this answer, not by it.
+    let held = identity.connection.held_places();
+    let response = Response {
+        sync_flag: 2,
+        cookie: format!("0-{}", now.0),
+        msg_list: in_order(&messages, &held),
+        unread: unread(&summaries, &held),
+        event_array: events,
+    };
+    let told: HashMap<UserId, u64> =
+        summaries.iter().map(|s| (s.ends.peer.clone(), s.head.last)).collect();
+    identity.connection.sync_answered(told, &held);
+    Ok(response)
+}
+
+/// A cookie is the sequence of the last notice and the time of the answer. One that somebody else made
+/// costs the client its place, not its messages.
+fn cookie_time(cookie: &str) -> Option<UnixMillis> {
+    let (_notice, time) = cookie.split_once('-')?;
+    time.parse().ok().map(UnixMillis)
+}
+
+fn in_order(messages: &[(Summary, Vec<Stored>)], held: &[Place]) -> Vec<MessageJson> {
+    let is_held = |ends: &Ends, stored: &Stored| {
+        !stored.is_own(ends)
+            && held.iter().any(|p| p.peer == ends.peer && p.ordinal == stored.ordinal)
+    };
+    let mut all: Vec<(&Ends, &Stored)> = messages
+        .iter()
+        .flat_map(|(summary, messages)| messages.iter().map(|stored| (&summary.ends, stored)))
+        .filter(|(ends, stored)| !is_held(ends, stored))
+        .collect();
+    all.sort_by_key(|(_, stored)| (stored.time, stored.ordinal));
+    all.into_iter().map(|(ends, stored)| MessageJson::new(&stored.message(ends))).collect()
+}
+
+fn unread(summaries: &[Summary], held: &[Place]) -> Vec<PeerUnread> {
+    let count = |summary: &Summary| {
+        let later = held.iter().filter(|place| {
+            place.counted && place.peer == summary.ends.peer && place.ordinal <= summary.head.last
+        });
+        let unread_count = summary.unread().saturating_sub(later.count() as u64);
+        let from_account = summary.ends.peer.clone();
+        (unread_count > 0).then_some(PeerUnread { from_account, unread_count })
+    };
+    summaries.iter().filter(|summary| summary.is_listed()).filter_map(count).collect()
+}
+
+/// What was read on other devices meanwhile.
+fn read_notices(
+    summaries: &[Summary],
+    since: teahouse_proto::time::UnixSeconds,
+) -> Vec<Box<RawValue>> {
+    let notices: Vec<C2cNotice<'_>> = missed::read_since(summaries, since)
+        .into_iter()
+        .map(|(peer, last_read_time)| C2cNotice::ReadElsewhere { peer, last_read_time })
+        .collect();
+    if notices.is_empty() {
+        return Vec::new();
+    }
+    let event = Event::C2cNotices(&notices);
+    vec![serde_json::value::to_raw_value(&event).expect("a notice is JSON")]
+}

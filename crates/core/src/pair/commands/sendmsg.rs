@@ -1,0 +1,124 @@
+//! `openim/sendmsg`: sends one message to one account.
+//!
+//! Callers: administrators for anyone, users for themselves. The reply comes when the message is
+//! durable. A repeated send (same sender, sequence, random and content within the duplicate window) is
+//! answered with the first result.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::value::RawValue;
+use teahouse_proto::error::{Error, ErrorCode};
+use teahouse_proto::ids::{MsgKey, UserId};
+use teahouse_proto::message::SendControl;
+use teahouse_proto::time::UnixSeconds;
+
+use crate::account;
+use crate::admission;
+use crate::caller::Caller;
+use crate::error::Outcome;
+use crate::operation::Operation;
+use crate::pair::{self, NewMessage, rules};
+use crate::profile;
+use crate::request;
+use crate::rows::MessageFlags;
+
+pub(crate) const OPERATION: Operation<Request, Response> =
+    Operation::new("openim/sendmsg").rest().gateway();
+
+request! {
+    pub(crate) struct Request {
+        /// Sender; the caller when absent.
+        from_account: Option<UserId> = "From_Account" else FromAccountInvalid,
+        /// Receiver.
+        to_account: UserId = "To_Account" else ToAccountInvalid,
+        /// Chosen by the sender; a random number when absent, and then repetitions are not recognised.
+        msg_seq: Option<u32> = "MsgSeq",
+        /// Chosen by the sender.
+        msg_random: u32 = "MsgRandom" else MsgRandomInvalid,
+        /// When the sender wrote it, unix seconds. The message's own time is the server's.
+        msg_client_time: Option<UnixSeconds> = "MsgClientTime" | "MsgTimeStamp" else MsgTimeStampInvalid,
+        /// Elements; with `CloudCustomData` at most 12 KiB (a setting).
+        msg_body: Option<Box<RawValue>> = "MsgBody" else MsgBodyNotArray,
+        /// Stored and delivered with the message.
+        cloud_custom_data: Option<String> = "CloudCustomData",
+        /// 1: for connected devices only, not stored.
+        online_only_flag: Option<u32> = "OnlineOnlyFlag",
+        /// Seconds as offline message, at most 604800 (longer is cut); 0: for connected devices only.
+        msg_life_time: Option<u32> = "MsgLifeTime" else MsgLifeTimeInvalid,
+        /// REST: 1 delivers to the sender's devices too, 2 keeps it out of the sender's history.
+        sync_other_machine: Option<u32> = "SyncOtherMachine" else SyncOtherMachineInvalid,
+        /// `NoUnread`, `NoLastMsg`, `WithMuteNotifications`, `NoMsgCheck`.
+        send_msg_control: Option<SendControl> = "SendMsgControl",
+        /// Webhooks that this message skips.
+        forbid_callback_control: Option<Vec<String>> = "ForbidCallbackControl",
+        /// 1: key-values may be attached later.
+        support_message_extension: Option<u32> = "SupportMessageExtension",
+        /// 1: the receiver may send a receipt.
+        is_need_read_receipt: Option<u32> = "IsNeedReadReceipt",
+        /// Offline push options.
+        offline_push_info: Option<Box<RawValue>> = "OfflinePushInfo" else OfflinePushInfoInvalid,
+    }
+}
+
+/// See the module.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Response {
+    /// The message's time, unix seconds.
+    msg_time: UnixSeconds,
+    /// `seq_random_time`: names the message within its conversation.
+    msg_key: String,
+}
+
+pub(crate) async fn run(caller: Caller, request: Request) -> Outcome<Response> {
+    let message = accept(&caller, request).await?;
+    let (node, app) = (caller.node(), caller.app());
+    let sent = pair::send(node, app, &message).await?;
+    let key = MsgKey { seq: message.seq, random: message.random, time: sent.time };
+    Ok(Response { msg_time: sent.time, msg_key: key.to_string() })
+}
+
+/// Checks the request, then whether the sender may write to the receiver.
+async fn accept(caller: &Caller, request: Request) -> Outcome<NewMessage> {
+    let settings = &caller.app().facts().settings;
+    let by_admin = caller.is_admin();
+    let from = caller.acting_as(request.from_account, ErrorCode::MsgNotAdmin)?;
+    let elements = request.msg_body.ok_or(ErrorCode::MsgBodyNotArray)?;
+    let cloud_custom_data = request.cloud_custom_data.unwrap_or_default();
+    let too_long = if by_admin { ErrorCode::PacketTooLong } else { ErrorCode::BodyTooLong };
+    let body = rules::body(&elements, &cloud_custom_data, settings, too_long)?;
+    rules::offline_push(request.offline_push_info.as_deref())?;
+    let sync = match request.sync_other_machine {
+        None | Some(1 | 2) => request.sync_other_machine,
+        Some(other) => {
+            let info = format!("SyncOtherMachine is {other}, 1 or 2 are possible");
+            return Err(Error::with(ErrorCode::SyncOtherMachineInvalid, info).into());
+        }
+    };
+    let online_only = request.online_only_flag == Some(1);
+    let control = request.send_msg_control.unwrap_or_default();
+    let is_one = |flag: Option<u32>| flag == Some(1);
+    let flags = MessageFlags::default()
+        .with(MessageFlags::NO_UNREAD, control.no_unread)
+        .with(MessageFlags::NO_LAST, control.no_last_msg)
+        .with(MessageFlags::WANTS_RECEIPT, is_one(request.is_need_read_receipt))
+        .with(MessageFlags::EXTENSIBLE, is_one(request.support_message_extension))
+        .with(MessageFlags::HIDDEN_FROM_SENDER, by_admin && sync == Some(2));
+    let (node, app) = (caller.node(), caller.app());
+    let ends = admission::to_user(caller, from, request.to_account).await?;
+    let face = account::user(node, app, &ends.own).await?.read(|state| profile::face(&state.profile));
+    let random_seq = || u32::try_from(node.random() >> 32).expect("32 bits");
+    Ok(NewMessage {
+        ends,
+        seq: request.msg_seq.unwrap_or_else(random_seq),
+        random: request.msg_random,
+        client_time: request.msg_client_time,
+        body,
+        cloud_custom_data,
+        flags,
+        life_s: rules::life_s(request.msg_life_time, online_only, settings),
+        sync_to_sender: !by_admin || sync == Some(1),
+        face,
+        origin: caller.origin(),
+    })
+}

@@ -1,0 +1,316 @@
+//! One-to-one conversations: the pair of two accounts, its messages, and its head.
+//!
+//! A message is one commit to the pair's partition: the message row and the head. Unread counts are
+//! derived: each side's head counts the messages it has sent that count, and the reader's index row
+//! knows how many of them are read.
+
+pub(crate) mod commands;
+pub(crate) mod dedupe;
+pub(crate) mod history;
+pub(crate) mod rules;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::future::{BoxFuture, FutureExt};
+use teahouse_proto::ids::{SdkAppId, TinyId, UserId};
+use teahouse_proto::message::MessageBody;
+use teahouse_proto::time::{UnixMillis, UnixSeconds};
+use teahouse_store::{Direction, Partition, ReadError};
+
+use crate::app::App;
+use crate::entity::{Change, Entity, State};
+use crate::error::Outcome;
+use crate::event::{Event, MessageSent};
+use crate::hub::Place;
+use crate::node::{Node, decode_row};
+use crate::retention::day_of;
+use crate::rows::{
+    Home, IndexPairJob, Job, ListDayJob, MessageFlags, MessageRow, PairKey, PairRow, SideRow, key,
+};
+use dedupe::{Dedupe, SendKey};
+
+/// Messages read back at most when a pair is loaded, to know repetitions again.
+const DEDUPE_ROWS_MAX: usize = 4_096;
+
+/// The state of one pair: its head, and the sends that a repetition would still be recognised by.
+pub(crate) struct PairState {
+    pub(crate) head: PairRow,
+    dedupe: Dedupe,
+}
+
+impl State for PairState {
+    fn load<'a>(
+        node: &'a Node,
+        home: &'a Home,
+        partition: &'a Partition,
+    ) -> BoxFuture<'a, Result<Self, ReadError>> {
+        async move {
+            let head = node.store().get(partition, &key::head()).await?;
+            let window_s = match home {
+                Home::Pair(app, _) => node.app(*app).map(|app| app.facts().settings.c2c_dedupe_s),
+                Home::Cluster | Home::App(_) | Home::User(..) | Home::Directory(..) => None,
+            };
+            let mut state = Self {
+                head: head.map(|head| decode_row(&head)).transpose()?.unwrap_or_default(),
+                dedupe: Dedupe::default(),
+            };
+            state.read_back(node, partition, window_s.unwrap_or_default()).await?;
+            Ok(state)
+        }
+        .boxed()
+    }
+}
+
+impl PairState {
+    async fn read_back(
+        &mut self,
+        node: &Node,
+        partition: &Partition,
+        window_s: u32,
+    ) -> Result<(), ReadError> {
+        let since = node.now().seconds().minus_seconds(window_s.into());
+        let (from, to) = (key::message(since, 0), key::messages_end());
+        let mut rows = node
+            .store()
+            .scan(partition, &from..&to, Direction::Descending, DEDUPE_ROWS_MAX)
+            .await?;
+        rows.reverse();
+        for row in rows {
+            let Some((time, ordinal)) = key::message_place(&row.key) else { continue };
+            let message: MessageRow = decode_row(&row.value)?;
+            if ordinal > self.head.last {
+                return Err(ReadError::Corrupt(format!(
+                    "message {ordinal} is newer than its conversation's head, {}",
+                    self.head.last
+                )));
+            }
+            self.dedupe.insert(SendKey::of_row(&message), time);
+        }
+        Ok(())
+    }
+}
+
+/// The two accounts of a pair, seen from one of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Ends {
+    pub(crate) own: UserId,
+    pub(crate) own_tiny: TinyId,
+    pub(crate) peer: UserId,
+    pub(crate) peer_tiny: TinyId,
+}
+
+impl Ends {
+    pub(crate) fn pair(&self) -> PairKey {
+        PairKey::new(self.own_tiny, self.peer_tiny)
+    }
+
+    /// Whether `own` is the pair's high side. Somebody who writes to himself is its low one.
+    pub(crate) fn own_is_high(&self) -> bool {
+        self.own_tiny > self.peer_tiny
+    }
+
+    fn index_job(&self) -> IndexPairJob {
+        let (own, peer) = (self.own.to_string(), self.peer.to_string());
+        let (low_user, high_user) = if self.own_is_high() { (peer, own) } else { (own, peer) };
+        IndexPairJob { low_user, high_user }
+    }
+}
+
+impl PairRow {
+    pub(crate) fn side(&self, high: bool) -> &SideRow {
+        if high { &self.high } else { &self.low }
+    }
+
+    fn side_mut(&mut self, high: bool) -> &mut SideRow {
+        if high { &mut self.high } else { &mut self.low }
+    }
+}
+
+/// A message that has passed admission.
+#[derive(Debug, Clone)]
+pub(crate) struct NewMessage {
+    pub(crate) ends: Ends,
+    pub(crate) seq: u32,
+    pub(crate) random: u32,
+    pub(crate) client_time: Option<UnixSeconds>,
+    pub(crate) body: MessageBody,
+    pub(crate) cloud_custom_data: String,
+    pub(crate) flags: MessageFlags,
+    /// How long it is an offline message, seconds; 0: for connected devices only.
+    pub(crate) life_s: u32,
+    pub(crate) sync_to_sender: bool,
+    pub(crate) face: (String, String),
+    pub(crate) origin: Option<u32>,
+}
+
+/// What a sender gets back, the first time and each time it repeats the send.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Sent {
+    pub(crate) time: UnixSeconds,
+}
+
+pub(crate) async fn pair(
+    node: &Node,
+    app: &App,
+    pair: PairKey,
+) -> Outcome<Arc<Entity<PairState>>> {
+    app.pairs.get(node, &pair, || Home::Pair(app.id(), pair)).await
+}
+
+/// Stores and delivers `message`; a repetition within the duplicate window gets the first result.
+pub(crate) async fn send(node: &Arc<Node>, app: &App, message: &NewMessage) -> Outcome<Sent> {
+    let pair = message.ends.pair();
+    let home = || Home::Pair(app.id(), pair);
+    let dedupe_s = app.facts().settings.c2c_dedupe_s;
+    let (sent, first) = app
+        .pairs
+        .change(node, &pair, home, |state, change| {
+            let now = node.now();
+            let key = SendKey::of_message(message);
+            if let Some(time) = state.dedupe.find(&key, now.seconds().minus_seconds(dedupe_s.into())) {
+                return Ok((Sent { time }, false));
+            }
+            Ok(if message.life_s == 0 {
+                (deliver_online(state, app.id(), message, key, now, change), false)
+            } else {
+                let first = !state.head.indexed;
+                (store(state, node, app.id(), message, key, now, change), first)
+            })
+        })
+        .await?;
+    if first {
+        // The sender finds the conversation in its list as soon as it has the reply.
+        node.run_jobs(home()).await?;
+    }
+    Ok(sent)
+}
+
+/// Seconds never go back within a conversation, so that history order is arrival order.
+fn time_of(head: &PairRow, now: UnixMillis) -> UnixSeconds {
+    now.seconds().max(UnixSeconds(head.last_time))
+}
+
+fn deliver_online(
+    state: &mut PairState,
+    app: SdkAppId,
+    message: &NewMessage,
+    key: SendKey,
+    now: UnixMillis,
+    change: &mut Change,
+) -> Sent {
+    let time = time_of(&state.head, now);
+    state.dedupe.insert(key, time);
+    change.event(Event::MessageSent(Arc::new(sent_event(app, message, time, 0))));
+    Sent { time }
+}
+
+fn store(
+    state: &mut PairState,
+    node: &Node,
+    app: SdkAppId,
+    message: &NewMessage,
+    send_key: SendKey,
+    now: UnixMillis,
+    change: &mut Change,
+) -> Sent {
+    let from_high = message.ends.own_is_high();
+    let time = time_of(&state.head, now);
+    let head = &mut state.head;
+    head.last += 1;
+    head.last_time = time.0;
+    let ordinal = head.last;
+    if !message.flags.has(MessageFlags::NO_UNREAD) {
+        head.side_mut(from_high).counted += 1;
+    }
+    if !message.flags.has(MessageFlags::NO_LAST) {
+        for high in [false, true] {
+            if high == from_high && message.flags.has(MessageFlags::HIDDEN_FROM_SENDER) {
+                continue;
+            }
+            let side = head.side_mut(high);
+            (side.shown, side.shown_time) = (ordinal, time.0);
+        }
+    }
+    if !head.indexed {
+        head.indexed = true;
+        change.job(node, Job::IndexPair(message.ends.index_job()));
+    }
+    let day = day_of(time);
+    if head.last_day < day {
+        head.last_day = day;
+        change.job(node, Job::ListDay(ListDayJob { day }));
+    }
+    change.put(key::message(time, ordinal), &row(message, head, from_high, time));
+    change.put(key::head(), head);
+    state.dedupe.insert(send_key, time);
+    change.event(Event::MessageSent(Arc::new(sent_event(app, message, time, ordinal))));
+    Sent { time }
+}
+
+fn row(message: &NewMessage, head: &PairRow, from_high: bool, time: UnixSeconds) -> MessageRow {
+    MessageRow {
+        from_high,
+        seq: message.seq,
+        random: message.random,
+        client_time: message.client_time.unwrap_or(time).0,
+        body: message.body.as_json().to_owned(),
+        cloud_custom_data: message.cloud_custom_data.clone(),
+        flags: message.flags.0,
+        counted_low: head.low.counted,
+        counted_high: head.high.counted,
+        offline_until: time.plus_seconds(message.life_s.into()).0,
+        origin: message.origin.unwrap_or_default(),
+    }
+}
+
+fn sent_event(
+    app: SdkAppId,
+    message: &NewMessage,
+    time: UnixSeconds,
+    ordinal: u64,
+) -> MessageSent {
+    MessageSent {
+        app,
+        from: message.ends.own.clone(),
+        from_tiny_id: message.ends.own_tiny,
+        from_nick: message.face.0.clone(),
+        from_image: message.face.1.clone(),
+        to: message.ends.peer.clone(),
+        seq: message.seq,
+        random: message.random,
+        time,
+        client_time: message.client_time.unwrap_or(time),
+        body: message.body.clone(),
+        cloud_custom_data: message.cloud_custom_data.clone(),
+        no_unread: message.flags.has(MessageFlags::NO_UNREAD),
+        no_last: message.flags.has(MessageFlags::NO_LAST),
+        wants_receipt: message.flags.has(MessageFlags::WANTS_RECEIPT),
+        extensible: message.flags.has(MessageFlags::EXTENSIBLE),
+        online_only: message.life_s == 0,
+        sync_to_sender: message.sync_to_sender,
+        ordinal,
+        origin: message.origin,
+    }
+}
+
+impl MessageSent {
+    /// Its place in the receiver's conversation; online-only messages have none.
+    pub(crate) fn place(&self) -> Option<Place> {
+        let counted = !self.no_unread;
+        (!self.online_only)
+            .then(|| Place { peer: self.from.clone(), ordinal: self.ordinal, counted })
+    }
+}
+
+/// The heads of many pairs, in the same order; a pair without messages has the empty one.
+pub(crate) async fn heads(node: &Node, app: SdkAppId, pairs: &[PairKey]) -> Outcome<Vec<PairRow>> {
+    let keys: Vec<(Partition, Bytes)> =
+        pairs.iter().map(|pair| (Home::Pair(app, *pair).partition(), key::head())).collect();
+    let rows = node.store().get_many(&keys).await?;
+    let decode = |row: Option<Bytes>| match row {
+        Some(row) => decode_row(&row),
+        None => Ok(PairRow::default()),
+    };
+    Ok(rows.into_iter().map(decode).collect::<Result<_, _>>()?)
+}

@@ -1,0 +1,91 @@
+//! What a one-to-one message must be, whoever sends it: pure checks on what the request says.
+
+use teahouse_proto::error::{Error, ErrorCode};
+use teahouse_proto::message::{MessageBody, OfflinePushInfo};
+use serde_json::value::RawValue;
+
+use crate::settings::AppSettings;
+
+/// The largest `OfflinePushInfo`, bytes.
+const OFFLINE_PUSH_BYTES_MAX: usize = 12_288;
+
+/// The elements and the custom data, within the app's size limit.
+///
+/// # Errors
+/// The first element that is not valid, or `too_long`.
+pub(crate) fn body(
+    elements: &RawValue,
+    cloud_custom_data: &str,
+    settings: &AppSettings,
+    too_long: ErrorCode,
+) -> Result<MessageBody, Error> {
+    let max = settings.c2c_body_bytes_max as usize;
+    let refuse_size = |bytes: usize| {
+        Error::with(too_long, format!("the message is {bytes} bytes, at most {max}"))
+    };
+    let left = max.checked_sub(cloud_custom_data.len());
+    let left = left.ok_or_else(|| refuse_size(cloud_custom_data.len()))?;
+    MessageBody::parse(elements, left).map_err(|problem| match problem {
+        teahouse_proto::message::BodyError::TooLong { bytes, .. } => {
+            refuse_size(bytes + cloud_custom_data.len())
+        }
+        other => Error::with(other.c2c_code(), other.to_string()),
+    })
+}
+
+/// Checks the push options. What they say matters to offline push.
+///
+/// # Errors
+/// `OfflinePushInfoInvalid`.
+pub(crate) fn offline_push(info: Option<&RawValue>) -> Result<(), Error> {
+    match info.map(|info| OfflinePushInfo::parse(info, OFFLINE_PUSH_BYTES_MAX)) {
+        Some(Err(problem)) => {
+            Err(Error::with(ErrorCode::OfflinePushInfoInvalid, problem.to_string()))
+        }
+        Some(Ok(_)) | None => Ok(()),
+    }
+}
+
+/// How long a message is an offline message, seconds; 0: for connected devices only.
+pub(crate) fn life_s(asked: Option<u32>, online_only: bool, settings: &AppSettings) -> u32 {
+    if online_only {
+        return 0;
+    }
+    asked.unwrap_or(u32::MAX).min(settings.c2c_offline_s_max)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn life_times() {
+        let settings = AppSettings::default();
+        for (asked, online_only, expected) in [
+            (None, false, 604_800),
+            (Some(0), false, 0),
+            (Some(60), false, 60),
+            (Some(604_800), false, 604_800),
+            (Some(604_801), false, 604_800),
+            (Some(60), true, 0),
+        ] {
+            assert_eq!(life_s(asked, online_only, &settings), expected, "{asked:?} {online_only}");
+        }
+    }
+
+    #[test]
+    fn custom_data_counts_towards_the_size() {
+        let mut settings = AppSettings::default();
+        settings.set("c2c.body_bytes_max", "100").expect("valid");
+        let elements = r#"[{"MsgType":"TIMTextElem","MsgContent":{"Text":"hi"}}]"#;
+        let raw = RawValue::from_string(elements.to_owned()).expect("JSON");
+        let fits = "x".repeat(100 - elements.len());
+        let code = ErrorCode::PacketTooLong;
+        assert!(body(&raw, &fits, &settings, code).is_ok());
+        for over in [fits + "x", "x".repeat(101)] {
+            let error = body(&raw, &over, &settings, code).expect_err("too long");
+            assert_eq!(error.code, code);
+            assert!(error.info.contains("101") || error.info.contains("10"), "{}", error.info);
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! `profile/portrait_get_all`: all values of up to 100 profiles, for clients.
+//!
+//! Callers: users. Accounts that do not exist are left out. Every profile has at least an (empty)
+//! nickname: one of the client packages cannot log in without.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use teahouse_proto::error::{Error, ErrorCode};
+use teahouse_proto::ids::UserId;
+
+use super::portrait_get::ACCOUNTS_MAX;
+use super::{UserProfile, items};
+use crate::account;
+use crate::caller::Caller;
+use crate::error::Outcome;
+use crate::operation::Operation;
+use crate::profile::{self, ProfileItem, ProfileValue};
+use crate::request;
+
+pub(crate) const OPERATION: Operation<Request, Response> =
+    Operation::new("profile/portrait_get_all").gateway();
+
+request! {
+    pub(crate) struct Request {
+        /// Up to 100 accounts.
+        user_item: Vec<WantedUser> = "UserItem",
+    }
+}
+
+/// One account. The sequences that clients send along are not needed: all values are sent.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct WantedUser {
+    /// The account.
+    #[serde(rename = "To_Account")]
+    to_account: String,
+}
+
+/// See the module.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Response {
+    /// Accounts that exist, in the order of the request.
+    user_profile_item: Vec<UserProfile>,
+}
+
+pub(crate) async fn run(caller: Caller, request: Request) -> Outcome<Response> {
+    if request.user_item.len() > ACCOUNTS_MAX {
+        let info = format!("{} accounts, at most {ACCOUNTS_MAX}", request.user_item.len());
+        return Err(Error::with(ErrorCode::ProfileBadParameter, info).into());
+    }
+    let mut user_profile_item = Vec::with_capacity(request.user_item.len());
+    for WantedUser { to_account } in request.user_item {
+        let Ok(user) = UserId::parse(&to_account) else { continue };
+        let entity = account::user(caller.node(), caller.app(), &user).await?;
+        let found = entity.read(|state| state.account().map(|_| items(&state.profile)));
+        let Some(mut profile_item) = found else { continue };
+        if !profile_item.iter().any(|item| item.tag == profile::NICK) {
+            let value = ProfileValue::Text(String::new());
+            profile_item.push(ProfileItem { tag: profile::NICK.to_owned(), value });
+        }
+        let result_info = String::new();
+        user_profile_item.push(UserProfile { to_account, profile_item, result_code: 0, result_info });
+    }
+    Ok(Response { user_profile_item })
+}

@@ -1,0 +1,206 @@
+//! Profiles: values under tags. Standard tags have a type and limits; custom ones are declared by the
+//! app's setting `profile.custom_fields`.
+
+pub(crate) mod commands;
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use teahouse_proto::error::{Error, ErrorCode};
+
+use crate::rows::{ProfileKind, ProfileRow, ProfileValueRow};
+use crate::settings::AppSettings;
+
+/// A value: text of at most 500 bytes, or an unsigned number.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum ProfileValue {
+    /// Text.
+    Text(String),
+    /// A number.
+    Number(u64),
+}
+
+/// A tag and its value.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct ProfileItem {
+    /// `Tag_Profile_IM_…` or `Tag_Profile_Custom_…`.
+    #[serde(rename = "Tag")]
+    pub tag: String,
+    /// Its value.
+    #[serde(rename = "Value")]
+    pub value: ProfileValue,
+}
+
+/// Nickname.
+pub(crate) const NICK: &str = "Tag_Profile_IM_Nick";
+/// Avatar URL.
+pub(crate) const IMAGE: &str = "Tag_Profile_IM_Image";
+const CUSTOM: &str = "Tag_Profile_Custom_";
+const VALUE_BYTES_MAX: usize = 500;
+
+/// What a tag may hold.
+#[derive(Debug, Clone, Copy)]
+enum Kind {
+    Text { bytes_max: usize },
+    Number { max: u64 },
+    OneOf(&'static [&'static str]),
+}
+
+const U32: Kind = Kind::Number { max: u32::MAX as u64 };
+const TEXT: Kind = Kind::Text { bytes_max: VALUE_BYTES_MAX };
+
+/// The standard tags.
+const TAGS: &[(&str, Kind)] = &[
+    (NICK, TEXT),
+    (
+        "Tag_Profile_IM_Gender",
+        Kind::OneOf(&["Gender_Type_Unknown", "Gender_Type_Female", "Gender_Type_Male"]),
+    ),
+    ("Tag_Profile_IM_BirthDay", U32),
+    ("Tag_Profile_IM_Location", Kind::Text { bytes_max: 16 }),
+    ("Tag_Profile_IM_SelfSignature", TEXT),
+    (
+        "Tag_Profile_IM_AllowType",
+        Kind::OneOf(&[
+            "AllowType_Type_NeedConfirm",
+            "AllowType_Type_AllowAny",
+            "AllowType_Type_DenyAny",
+        ]),
+    ),
+    ("Tag_Profile_IM_Language", U32),
+    (IMAGE, TEXT),
+    ("Tag_Profile_IM_MsgSettings", U32),
+    (
+        "Tag_Profile_IM_AdminForbidType",
+        Kind::OneOf(&["AdminForbid_Type_None", "AdminForbid_Type_SendOut"]),
+    ),
+    ("Tag_Profile_IM_Level", U32),
+    ("Tag_Profile_IM_Role", U32),
+];
+
+/// A tag that a user's own client must not change.
+const ADMIN_ONLY: &str = "Tag_Profile_IM_AdminForbidType";
+
+/// Whether `tag` exists in this app.
+pub(crate) fn is_known(tag: &str, settings: &AppSettings) -> bool {
+    kind(tag, settings).is_some()
+}
+
+fn kind(tag: &str, settings: &AppSettings) -> Option<Kind> {
+    if let Some(keyword) = tag.strip_prefix(CUSTOM) {
+        return settings.profile_custom_fields.0.iter().any(|name| name == keyword).then_some(TEXT);
+    }
+    TAGS.iter().find(|(name, _)| *name == tag).map(|(_, kind)| *kind)
+}
+
+/// Checks one value that somebody wants to set.
+pub(crate) fn check(
+    tag: &str,
+    value: &ProfileValue,
+    settings: &AppSettings,
+    by_admin: bool,
+) -> Result<(), Error> {
+    let refuse = |code, info: String| Err(Error::with(code, info));
+    let Some(kind) = kind(tag, settings) else {
+        return refuse(ErrorCode::ProfileTagUnknown, format!("{tag} is not a profile field here"));
+    };
+    if tag == ADMIN_ONLY && !by_admin {
+        return refuse(
+            ErrorCode::ProfileFieldNotWritable,
+            format!("{tag} is set by administrators only"),
+        );
+    }
+    match (kind, value) {
+        (Kind::Text { bytes_max }, ProfileValue::Text(text)) if text.len() > bytes_max => refuse(
+            ErrorCode::ProfileValueTooLong,
+            format!("{tag} is {} bytes, at most {bytes_max}", text.len()),
+        ),
+        (Kind::Number { max }, ProfileValue::Number(number)) if *number > max => {
+            refuse(ErrorCode::ProfileValueInvalid, format!("{tag} is {number}, at most {max}"))
+        }
+        (Kind::OneOf(values), ProfileValue::Text(text)) if !values.contains(&text.as_str()) => {
+            refuse(ErrorCode::ProfileValueInvalid, format!("{tag} is one of {}", values.join(", ")))
+        }
+        (Kind::Text { .. } | Kind::OneOf(_), ProfileValue::Text(_))
+        | (Kind::Number { .. }, ProfileValue::Number(_)) => Ok(()),
+        (Kind::Text { .. } | Kind::OneOf(_), ProfileValue::Number(_)) => {
+            refuse(ErrorCode::ProfileValueType, format!("{tag} takes a string"))
+        }
+        (Kind::Number { .. }, ProfileValue::Text(_)) => {
+            refuse(ErrorCode::ProfileValueType, format!("{tag} takes a number"))
+        }
+    }
+}
+
+/// The text under `tag`, or nothing.
+pub(crate) fn text<'a>(profile: &'a BTreeMap<String, ProfileValue>, tag: &str) -> &'a str {
+    match profile.get(tag) {
+        Some(ProfileValue::Text(text)) => text,
+        Some(ProfileValue::Number(_)) | None => "",
+    }
+}
+
+/// Nickname and avatar.
+pub(crate) fn face(profile: &BTreeMap<String, ProfileValue>) -> (String, String) {
+    (text(profile, NICK).to_owned(), text(profile, IMAGE).to_owned())
+}
+
+pub(crate) fn from_row(row: ProfileRow) -> BTreeMap<String, ProfileValue> {
+    let value = |row: ProfileValueRow| match row.kind? {
+        ProfileKind::Text(text) => Some(ProfileValue::Text(text)),
+        ProfileKind::Number(number) => Some(ProfileValue::Number(number)),
+    };
+    row.items.into_iter().filter_map(|(tag, row)| Some((tag, value(row)?))).collect()
+}
+
+pub(crate) fn to_row(profile: &BTreeMap<String, ProfileValue>) -> ProfileRow {
+    let row = |value: &ProfileValue| ProfileValueRow {
+        kind: Some(match value {
+            ProfileValue::Text(text) => ProfileKind::Text(text.clone()),
+            ProfileValue::Number(number) => ProfileKind::Number(*number),
+        }),
+    };
+    ProfileRow { items: profile.iter().map(|(tag, value)| (tag.clone(), row(value))).collect() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn checked(tag: &str, value: ProfileValue) -> Option<i32> {
+        let mut settings = AppSettings::default();
+        settings.set("profile.custom_fields", "Color").expect("valid");
+        check(tag, &value, &settings, false).err().map(|error| error.code.number())
+    }
+
+    fn text_of(bytes: usize) -> ProfileValue {
+        ProfileValue::Text("x".repeat(bytes))
+    }
+
+    #[test]
+    fn limits_at_and_above() {
+        assert_eq!(checked(NICK, text_of(500)), None);
+        assert_eq!(checked(NICK, text_of(501)), Some(40601));
+        assert_eq!(checked("Tag_Profile_IM_Location", text_of(16)), None);
+        assert_eq!(checked("Tag_Profile_IM_Location", text_of(17)), Some(40601));
+        assert_eq!(checked("Tag_Profile_IM_Level", ProfileValue::Number(u64::from(u32::MAX))), None);
+        assert_eq!(checked("Tag_Profile_IM_Level", ProfileValue::Number(1 << 32)), Some(40605));
+        assert_eq!(checked("Tag_Profile_Custom_Color", text_of(500)), None);
+        assert_eq!(checked("Tag_Profile_Custom_Color", text_of(501)), Some(40601));
+    }
+
+    #[test]
+    fn types_values_and_permissions() {
+        assert_eq!(checked(NICK, ProfileValue::Number(1)), Some(40610));
+        assert_eq!(checked("Tag_Profile_IM_Level", text_of(1)), Some(40610));
+        assert_eq!(checked("Tag_Profile_IM_Gender", text_of(1)), Some(40605));
+        let male = ProfileValue::Text("Gender_Type_Male".into());
+        assert_eq!(checked("Tag_Profile_IM_Gender", male), None);
+        assert_eq!(checked("Tag_Profile_Custom_Other", text_of(1)), Some(40009));
+        assert_eq!(checked("Tag_Profile_IM_Unheard", text_of(1)), Some(40009));
+        let forbid = ProfileValue::Text("AdminForbid_Type_SendOut".into());
+        assert_eq!(checked("Tag_Profile_IM_AdminForbidType", forbid), Some(40008));
+    }
+}

@@ -1,0 +1,598 @@
+//! Everything this crate stores, in one file: partitions, keys, and rows.
+//!
+//! Rows are protobuf messages: a field, once released, keeps its number and meaning, so that today's
+//! code opens yesterday's data. What is sent to clients are other types; a renamed JSON field never
+//! touches a row.
+//!
+//! A partition is one entity. Its first byte is the kind, then come the app (u32, big-endian) and the
+//! entity's id. Inside a partition the first byte of a key is its family (see `teahouse-store`).
+
+use bytes::{BufMut, Bytes, BytesMut};
+use teahouse_proto::ids::{SdkAppId, TinyId, UserId};
+use teahouse_proto::time::UnixSeconds;
+use teahouse_store::{Partition, family};
+
+/// Version of all rows below. A store that was written with a newer one is refused.
+pub(crate) const FORMAT: u32 = 1;
+
+/// The entity that a partition holds.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) enum Home {
+    /// What is true for the whole deployment: the list of apps, the secret that signs session tokens.
+    Cluster,
+    /// One app: keys, administrators, settings.
+    App(SdkAppId),
+    /// One user: account, profile, devices, relations, index of conversations.
+    User(SdkAppId, UserId),
+    /// A one-to-one conversation. Named by both TinyIds (the smaller first), so an account that is
+    /// deleted and made again starts with no history.
+    Pair(SdkAppId, PairKey),
+    /// One shard of a list that no single partition could hold.
+    Directory(SdkAppId, DirectoryKind, u16),
+}
+
+/// The two TinyIds of a one-to-one conversation, the smaller first. A user may write to himself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct PairKey {
+    pub(crate) low: TinyId,
+    pub(crate) high: TinyId,
+}
+
+impl PairKey {
+    pub(crate) fn new(a: TinyId, b: TinyId) -> Self {
+        Self { low: a.min(b), high: a.max(b) }
+    }
+}
+
+/// What a directory lists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum DirectoryKind {
+    /// The accounts of an app.
+    Accounts = 1,
+    /// The conversations that stored a message on a day; the shard is the day since 1970, modulo 2^16.
+    Day = 2,
+}
+
+const CLUSTER: u8 = b'c';
+const APP: u8 = b'a';
+const USER: u8 = b'u';
+const PAIR: u8 = b'p';
+const DIRECTORY: u8 = b'd';
+
+impl Home {
+    pub(crate) fn partition(&self) -> Partition {
+        let mut name = BytesMut::with_capacity(40);
+        match self {
+            Self::Cluster => name.put_u8(CLUSTER),
+            Self::App(app) => {
+                name.put_u8(APP);
+                name.put_u32(app.0);
+            }
+            Self::User(app, user) => {
+                name.put_u8(USER);
+                name.put_u32(app.0);
+                name.put_slice(user.as_bytes());
+            }
+            Self::Pair(app, pair) => {
+                name.put_u8(PAIR);
+                name.put_u32(app.0);
+                name.put_u64(pair.low.0);
+                name.put_u64(pair.high.0);
+            }
+            Self::Directory(app, kind, shard) => {
+                name.put_u8(DIRECTORY);
+                name.put_u32(app.0);
+                name.put_u8(*kind as u8);
+                name.put_u16(*shard);
+            }
+        }
+        Partition::new(name.freeze()).expect("names are at most 40 bytes")
+    }
+
+    /// Which entity `partition` is; `None` for a name that this version does not write.
+    pub(crate) fn of(partition: &Partition) -> Option<Self> {
+        let (kind, rest) = partition.as_bytes().split_first()?;
+        if *kind == CLUSTER {
+            return rest.is_empty().then_some(Self::Cluster);
+        }
+        let (app, id) = rest.split_first_chunk::<4>()?;
+        let app = SdkAppId(u32::from_be_bytes(*app));
+        match *kind {
+            APP => id.is_empty().then_some(Self::App(app)),
+            USER => Some(Self::User(app, UserId::parse(std::str::from_utf8(id).ok()?).ok()?)),
+            PAIR => {
+                let (low, high) = id.split_first_chunk::<8>()?;
+                let low = TinyId(u64::from_be_bytes(*low));
+                let high = TinyId(u64::from_be_bytes(high.try_into().ok()?));
+                Some(Self::Pair(app, PairKey { low, high }))
+            }
+            DIRECTORY => {
+                let [kind, high, low] = id else { return None };
+                let kind = match kind {
+                    1 => DirectoryKind::Accounts,
+                    2 => DirectoryKind::Day,
+                    _ => return None,
+                };
+                Some(Self::Directory(app, kind, u16::from_be_bytes([*high, *low])))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Keys. The families of mutable rows are numbered across all kinds of partition, so that a dump is
+/// readable.
+pub(crate) mod key {
+    use super::*;
+
+    const HEAD: u8 = 0x10;
+    const PROFILE: u8 = 0x11;
+    const DEVICES: u8 = 0x12;
+    const CONVERSATION: u8 = 0x20;
+    const FRIEND: u8 = 0x21;
+    const BLOCKED: u8 = 0x22;
+    const FRIEND_REQUEST: u8 = 0x23;
+    const FRIEND_GROUP: u8 = 0x24;
+    const JOINED_GROUP: u8 = 0x25;
+    const ENTRY: u8 = 0x30;
+    const MESSAGE: u8 = family::LOG;
+
+    /// The entity's own row: account, pair head, app record, directory count.
+    pub(crate) fn head() -> Bytes {
+        Bytes::from_static(&[HEAD])
+    }
+
+    pub(crate) fn profile() -> Bytes {
+        Bytes::from_static(&[PROFILE])
+    }
+
+    pub(crate) fn devices() -> Bytes {
+        Bytes::from_static(&[DEVICES])
+    }
+
+    /// The index row of a one-to-one conversation (kind 1; kind 2 is for groups).
+    pub(crate) fn conversation(peer: &UserId) -> Bytes {
+        tagged(&[CONVERSATION, 1], peer.as_bytes())
+    }
+
+    /// The peer of an index row's key.
+    pub(crate) fn conversation_peer(key: &[u8]) -> Option<UserId> {
+        let peer = key.strip_prefix(&[CONVERSATION, 1])?;
+        UserId::parse(std::str::from_utf8(peer).ok()?).ok()
+    }
+
+    /// Row families of a user that one reads as a whole.
+    #[derive(Debug, Clone, Copy)]
+    pub(crate) enum UserRows {
+        Conversations,
+        Friends,
+        Blocked,
+        FriendRequests,
+        FriendGroups,
+        JoinedGroups,
+    }
+
+    /// The range that holds all rows of one family.
+    pub(crate) fn user_rows(rows: UserRows) -> (Bytes, Bytes) {
+        let first = match rows {
+            UserRows::Conversations => CONVERSATION,
+            UserRows::Friends => FRIEND,
+            UserRows::Blocked => BLOCKED,
+            UserRows::FriendRequests => FRIEND_REQUEST,
+            UserRows::FriendGroups => FRIEND_GROUP,
+            UserRows::JoinedGroups => JOINED_GROUP,
+        };
+        (Bytes::copy_from_slice(&[first]), Bytes::copy_from_slice(&[first + 1]))
+    }
+
+    /// All mutable rows after the entity's own one: what goes when an account is deleted.
+    pub(crate) fn all_but_head() -> (Bytes, Bytes) {
+        (Bytes::from_static(&[HEAD + 1]), Bytes::from_static(&[MESSAGE - 1, 0xff]))
+    }
+
+    /// An entry of a list (an app of the cluster, an account of a directory), by ascending number.
+    pub(crate) fn entry(number: u64) -> Bytes {
+        tagged(&[ENTRY], &number.to_be_bytes())
+    }
+
+    pub(crate) fn entries() -> (Bytes, Bytes) {
+        (Bytes::from_static(&[ENTRY]), Bytes::from_static(&[ENTRY + 1]))
+    }
+
+    /// An entry of a list of partitions.
+    pub(crate) fn named_entry(partition: &Partition) -> Bytes {
+        tagged(&[ENTRY], partition.as_bytes())
+    }
+
+    /// The partition of a named entry.
+    pub(crate) fn entry_name(key: &[u8]) -> Option<Partition> {
+        Partition::new(Bytes::copy_from_slice(key.strip_prefix(&[ENTRY])?)).ok()
+    }
+
+    pub(crate) fn entry_number(key: &[u8]) -> Option<u64> {
+        Some(u64::from_be_bytes(key.strip_prefix(&[ENTRY])?.try_into().ok()?))
+    }
+
+    /// A message of a one-to-one conversation: ordered by second, then by arrival.
+    pub(crate) fn message(time: UnixSeconds, ordinal: u64) -> Bytes {
+        let mut key = BytesMut::with_capacity(13);
+        key.put_u8(MESSAGE);
+        key.put_u32(time.0);
+        key.put_u64(ordinal);
+        key.freeze()
+    }
+
+    /// Second and ordinal of a message row.
+    pub(crate) fn message_place(key: &[u8]) -> Option<(UnixSeconds, u64)> {
+        let (time, ordinal) = key.strip_prefix(&[MESSAGE])?.split_first_chunk::<4>()?;
+        let ordinal = u64::from_be_bytes(ordinal.try_into().ok()?);
+        Some((UnixSeconds(u32::from_be_bytes(*time)), ordinal))
+    }
+
+    /// After the last possible message.
+    pub(crate) fn messages_end() -> Bytes {
+        Bytes::from_static(&[MESSAGE + 1])
+    }
+
+    /// An outbox row; jobs run in ascending order of `id`.
+    pub(crate) fn job(id: TinyId) -> Bytes {
+        tagged(&[family::OUTBOX], &id.0.to_be_bytes())
+    }
+
+    pub(crate) fn jobs() -> (Bytes, Bytes) {
+        (Bytes::from_static(&[family::OUTBOX]), Bytes::from_static(&[family::OUTBOX + 1]))
+    }
+
+    fn tagged(prefix: &[u8], rest: &[u8]) -> Bytes {
+        let mut key = BytesMut::with_capacity(prefix.len() + rest.len());
+        key.put_slice(prefix);
+        key.put_slice(rest);
+        key.freeze()
+    }
+}
+
+/// `Home::Cluster`, head.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct ClusterRow {
+    /// [`FORMAT`] of the program that created the data.
+    #[prost(uint32, tag = "1")]
+    pub(crate) format: u32,
+    /// Signs session tokens; 32 bytes.
+    #[prost(bytes = "bytes", tag = "2")]
+    pub(crate) token_key: Bytes,
+}
+
+/// `Home::App`, head.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct AppRow {
+    #[prost(uint64, tag = "1")]
+    pub(crate) created_ms: u64,
+    /// UserSig keys, the primary one first.
+    #[prost(string, repeated, tag = "2")]
+    pub(crate) keys: Vec<String>,
+    #[prost(string, repeated, tag = "3")]
+    pub(crate) admins: Vec<String>,
+    /// Settings that differ from their default, by name, as written by `ctl app set`.
+    #[prost(btree_map = "string, string", tag = "4")]
+    pub(crate) settings: std::collections::BTreeMap<String, String>,
+    /// Rises with each change of the settings; clients compare it.
+    #[prost(uint64, tag = "5")]
+    pub(crate) settings_version: u64,
+    /// One-to-one messages of this day (since 1970) and before have been removed.
+    #[prost(uint32, tag = "6")]
+    pub(crate) history_cut_day: u32,
+}
+
+/// `Home::User`, head. Kept as a tombstone when the account is deleted.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct AccountRow {
+    #[prost(uint64, tag = "1")]
+    pub(crate) tiny_id: u64,
+    #[prost(uint64, tag = "2")]
+    pub(crate) created_ms: u64,
+    /// 0 while the account exists.
+    #[prost(uint64, tag = "3")]
+    pub(crate) deleted_ms: u64,
+    /// UserSigs issued in this second or before, and session tokens issued before, are dead.
+    #[prost(uint64, tag = "4")]
+    pub(crate) kicked_ms: u64,
+}
+
+/// `Home::User`, profile: tag to value.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct ProfileRow {
+    #[prost(btree_map = "string, message", tag = "1")]
+    pub(crate) items: std::collections::BTreeMap<String, ProfileValueRow>,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct ProfileValueRow {
+    #[prost(oneof = "ProfileKind", tags = "1, 2")]
+    pub(crate) kind: Option<ProfileKind>,
+}
+
+#[derive(Clone, PartialEq, prost::Oneof)]
+pub(crate) enum ProfileKind {
+    #[prost(string, tag = "1")]
+    Text(String),
+    #[prost(uint64, tag = "2")]
+    Number(u64),
+}
+
+/// `Home::User`, devices: the instances that logged in and did not log out.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct DevicesRow {
+    #[prost(message, repeated, tag = "1")]
+    pub(crate) devices: Vec<DeviceRow>,
+    /// The last number given out.
+    #[prost(uint32, tag = "2")]
+    pub(crate) last_inst_id: u32,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct DeviceRow {
+    #[prost(uint32, tag = "1")]
+    pub(crate) inst_id: u32,
+    /// Chosen by the client, stable over its reconnects.
+    #[prost(string, tag = "2")]
+    pub(crate) instance: String,
+    #[prost(uint32, tag = "3")]
+    pub(crate) platform: u32,
+    #[prost(uint64, tag = "4")]
+    pub(crate) login_ms: u64,
+    /// When its connection was last lost; 0 if not since the login.
+    #[prost(uint64, tag = "5")]
+    pub(crate) lost_ms: u64,
+    /// Why it was logged out from outside; 0 while it is logged in.
+    #[prost(uint32, tag = "6")]
+    pub(crate) kicked: u32,
+    /// The instance that took its place.
+    #[prost(uint32, tag = "7")]
+    pub(crate) kicked_by: u32,
+    #[prost(uint32, tag = "8")]
+    pub(crate) kicked_by_platform: u32,
+}
+
+/// `Home::User`, one conversation of the user's list.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct ConversationRow {
+    /// The pair is this user's TinyId and this one.
+    #[prost(uint64, tag = "1")]
+    pub(crate) peer_tiny_id: u64,
+    /// All of the peer's messages up to this second are read.
+    #[prost(uint32, tag = "2")]
+    pub(crate) read_time: u32,
+    /// How many counted messages of the peer those are.
+    #[prost(uint64, tag = "3")]
+    pub(crate) read_count: u64,
+    /// Hidden from the list until a message with a higher ordinal arrives.
+    #[prost(uint64, tag = "4")]
+    pub(crate) hidden_through: u64,
+    /// History up to this second and ordinal is gone for this user.
+    #[prost(uint32, tag = "5")]
+    pub(crate) cleared_time: u32,
+    #[prost(uint64, tag = "6")]
+    pub(crate) cleared_through: u64,
+    /// When it was pinned, unix seconds; 0 if it is not.
+    #[prost(uint32, tag = "7")]
+    pub(crate) pinned_at: u32,
+    /// 0 notify, 1 discard, 2 do not notify.
+    #[prost(uint32, tag = "8")]
+    pub(crate) receive_option: u32,
+    /// Bit set of standard marks.
+    #[prost(fixed64, tag = "9")]
+    pub(crate) marks: u64,
+    #[prost(string, tag = "10")]
+    pub(crate) custom_mark: String,
+    #[prost(uint32, repeated, tag = "11")]
+    pub(crate) groups: Vec<u32>,
+}
+
+/// `Home::Pair`, head: under 256 bytes, rewritten by each message.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct PairRow {
+    /// Ordinal of the last stored message; the first is 1.
+    #[prost(uint64, tag = "1")]
+    pub(crate) last: u64,
+    /// Second of the last stored message; later ones never get an earlier second.
+    #[prost(uint32, tag = "2")]
+    pub(crate) last_time: u32,
+    #[prost(message, required, tag = "3")]
+    pub(crate) low: SideRow,
+    #[prost(message, required, tag = "4")]
+    pub(crate) high: SideRow,
+    /// Both users have the conversation in their index.
+    #[prost(bool, tag = "5")]
+    pub(crate) indexed: bool,
+    /// Day (since 1970) of the last entry in the day directory.
+    #[prost(uint32, tag = "6")]
+    pub(crate) last_day: u32,
+}
+
+/// One side of a pair.
+#[derive(Clone, Copy, PartialEq, prost::Message)]
+pub(crate) struct SideRow {
+    /// Messages this side has sent that count as unread for the other.
+    #[prost(uint64, tag = "1")]
+    pub(crate) counted: u64,
+    /// The last message this side shows in its list.
+    #[prost(uint64, tag = "2")]
+    pub(crate) shown: u64,
+    #[prost(uint32, tag = "3")]
+    pub(crate) shown_time: u32,
+}
+
+/// `Home::Pair`, a message as sent. Never changed.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct MessageRow {
+    #[prost(bool, tag = "1")]
+    pub(crate) from_high: bool,
+    #[prost(uint32, tag = "2")]
+    pub(crate) seq: u32,
+    #[prost(uint32, tag = "3")]
+    pub(crate) random: u32,
+    #[prost(uint32, tag = "4")]
+    pub(crate) client_time: u32,
+    /// Compact JSON array of elements.
+    #[prost(string, tag = "5")]
+    pub(crate) body: String,
+    #[prost(string, tag = "6")]
+    pub(crate) cloud_custom_data: String,
+    /// Bits of [`MessageFlags`].
+    #[prost(uint32, tag = "7")]
+    pub(crate) flags: u32,
+    /// [`SideRow::counted`] of both sides after this message.
+    #[prost(uint64, tag = "8")]
+    pub(crate) counted_low: u64,
+    #[prost(uint64, tag = "9")]
+    pub(crate) counted_high: u64,
+    /// Delivered as an offline message until this second.
+    #[prost(uint32, tag = "10")]
+    pub(crate) offline_until: u32,
+    /// The sender's device; 0 if it was sent over REST.
+    #[prost(uint32, tag = "11")]
+    pub(crate) origin: u32,
+}
+
+/// Bits of a stored message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct MessageFlags(pub(crate) u32);
+
+impl MessageFlags {
+    /// Only the receiver's history has it.
+    pub(crate) const HIDDEN_FROM_SENDER: u32 = 1;
+    pub(crate) const NO_UNREAD: u32 = 2;
+    pub(crate) const NO_LAST: u32 = 4;
+    pub(crate) const WANTS_RECEIPT: u32 = 8;
+    pub(crate) const EXTENSIBLE: u32 = 16;
+
+    pub(crate) fn has(self, bit: u32) -> bool {
+        self.0 & bit != 0
+    }
+
+    pub(crate) fn with(self, bit: u32, on: bool) -> Self {
+        Self(if on { self.0 | bit } else { self.0 })
+    }
+}
+
+/// Outbox: what must follow elsewhere. Carried out at least once, so each job is idempotent.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct JobRow {
+    #[prost(oneof = "Job", tags = "1, 2, 3, 4")]
+    pub(crate) job: Option<Job>,
+}
+
+#[derive(Clone, PartialEq, prost::Oneof)]
+pub(crate) enum Job {
+    /// Put the pair into both users' index of conversations.
+    #[prost(message, tag = "1")]
+    IndexPair(IndexPairJob),
+    /// List (or unlist) an account in its directory.
+    #[prost(message, tag = "2")]
+    ListAccount(ListAccountJob),
+    /// Name this partition in the directory of a day.
+    #[prost(message, tag = "3")]
+    ListDay(ListDayJob),
+    /// Make an administrator's account, so that it can be a sender.
+    #[prost(message, tag = "4")]
+    ImportAdmin(ImportAdminJob),
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct IndexPairJob {
+    #[prost(string, tag = "1")]
+    pub(crate) low_user: String,
+    #[prost(string, tag = "2")]
+    pub(crate) high_user: String,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct ListAccountJob {
+    #[prost(uint64, tag = "1")]
+    pub(crate) tiny_id: u64,
+    #[prost(bool, tag = "2")]
+    pub(crate) deleted: bool,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct ListDayJob {
+    #[prost(uint32, tag = "1")]
+    pub(crate) day: u32,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct ImportAdminJob {
+    #[prost(string, tag = "1")]
+    pub(crate) user: String,
+}
+
+/// An entry of a directory.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct EntryRow {
+    /// A user's id; empty where the key says it all.
+    #[prost(bytes = "bytes", tag = "1")]
+    pub(crate) name: Bytes,
+}
+
+/// `Home::Directory`, head.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct DirectoryRow {
+    #[prost(uint64, tag = "1")]
+    pub(crate) count: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use prost::Message;
+
+    #[test]
+    fn a_partition_name_leads_back_to_its_entity() {
+        let app = SdkAppId(1_400_000_000);
+        let user = UserId::parse("alice").expect("valid");
+        let pair = PairKey::new(TinyId(9), TinyId(4));
+        for home in [
+            Home::Cluster,
+            Home::App(app),
+            Home::User(app, user),
+            Home::Pair(app, pair),
+            Home::Directory(app, DirectoryKind::Accounts, 513),
+            Home::Directory(app, DirectoryKind::Day, 7),
+        ] {
+            assert_eq!(Home::of(&home.partition()), Some(home));
+        }
+    }
+
+    #[test]
+    fn messages_sort_by_second_then_by_arrival() {
+        let place = |s, o| key::message(UnixSeconds(s), o);
+        assert!(place(5, 300) < place(6, 2) && place(6, 2) < place(6, 256));
+        assert!(place(u32::MAX, u64::MAX) < key::messages_end());
+        assert_eq!(key::message_place(&place(6, 2)), Some((UnixSeconds(6), 2)));
+    }
+
+    #[test]
+    fn the_head_of_a_busy_pair_stays_under_256_bytes() {
+        let side = SideRow { counted: u64::MAX, shown: u64::MAX, shown_time: u32::MAX };
+        let head = PairRow {
+            last: u64::MAX,
+            last_time: u32::MAX,
+            low: side,
+            high: side,
+            indexed: true,
+            last_day: u32::MAX,
+        };
+        assert!(head.encoded_len() < 256);
+    }
+
+    #[test]
+    fn deleting_all_but_the_head_spares_the_head_and_reaches_every_mutable_row() {
+        let (from, to) = key::all_but_head();
+        assert!(key::head() < from);
+        let peer = UserId::parse("~").expect("valid");
+        for row in [key::profile(), key::devices(), key::conversation(&peer), key::entry(7)] {
+            assert!(row >= from && row < to);
+        }
+        assert!(to < key::message(UnixSeconds(0), 0));
+    }
+}

@@ -1,0 +1,248 @@
+//! `im_open_status/wslogin`: logs a device in, with a UserSig the first time, with its session token
+//! after a reconnect.
+//!
+//! Callers: anyone on a connection. A user who logs in for the first time is created. Logins that the
+//! app's policy excludes are ended. Nothing is written when a device merely comes back.
+
+use std::sync::Arc;
+
+use schemars::JsonSchema;
+use serde::Serialize;
+use teahouse_proto::error::{Error, ErrorCode};
+use teahouse_proto::ids::{TinyId, UserId};
+use teahouse_proto::platform::Platform;
+use teahouse_proto::push::KickType;
+use teahouse_proto::time::UnixSeconds;
+
+use crate::account::{self, UserState};
+use crate::caller::{Caller, Who};
+use crate::entity::Change;
+use crate::error::Outcome;
+use crate::event::{DevicesKicked, Event, LoggedIn};
+use crate::hub::{Connection, Session};
+use crate::operation::Operation;
+use crate::request;
+use crate::rows::DeviceRow;
+use crate::session::policy::{self, Device};
+use crate::session::{check_usersig, token};
+
+pub(crate) const OPERATION: Operation<Request, Response> =
+    Operation::new("im_open_status/wslogin").gateway().for_anyone();
+
+request! {
+    pub(crate) struct Request {}
+}
+
+/// See the module.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Response {
+    /// The session token: proves the session on every later request, also on a new socket.
+    a2_key: String,
+    /// The account's number.
+    tiny_id: TinyId,
+    /// Seconds between two hellos.
+    hello_interval: u32,
+    /// The device's number.
+    inst_id: u32,
+    /// The server's time, unix seconds.
+    time_stamp: UnixSeconds,
+    /// The user's custom status, base64.
+    custom_status: &'static str,
+    /// What the server offers, the rightmost character is bit 0.
+    purchase_bits: String,
+    /// Appended to media addresses; none is needed here.
+    rich_msg_auth_key: &'static str,
+}
+
+/// Devices remembered for one user; beyond it the one that logged in longest ago is forgotten.
+const DEVICES_MAX: usize = 32;
+
+/// Who logs in, as proven.
+struct Proof {
+    user: UserId,
+    expires: UnixSeconds,
+    /// The device, when it comes back with its token.
+    device: Option<u32>,
+}
+
+pub(crate) async fn run(caller: Caller, _: Request) -> Outcome<Response> {
+    let (proof, connection) = prove(&caller).await?;
+    let (node, app) = (caller.node(), caller.app());
+    let settings = &app.facts().settings;
+    let user = &proof.user;
+    let (tiny_id, inst_id) = account::change_user(node, app, user, |state, change| {
+        if proof.device.is_none() {
+            state.create(node, app.id(), user, change);
+        }
+        let tiny_id = state.tiny_id().ok_or(ErrorCode::SessionInvalid)?;
+        let inst_id = match proof.device {
+            Some(inst_id) => inst_id,
+            None => admit_device(state, &connection, caller.now().0, change),
+        };
+        kick_excluded(state, &caller, user, inst_id, change)?;
+        Ok((tiny_id, inst_id))
+    })
+    .await?;
+    remember_old_connection(&caller, user, inst_id).await?;
+    let claims = token::Claims {
+        app: app.id(),
+        user: user.clone(),
+        tiny_id,
+        inst_id,
+        issued: caller.now(),
+        expires: proof.expires,
+    };
+    let a2_key = token::sign(node.token_key(), &claims);
+    let session = Session {
+        app: app.id(),
+        user: user.clone(),
+        tiny_id,
+        inst_id,
+        token: Arc::from(a2_key.as_str()),
+        expires: proof.expires,
+    };
+    node.hub().login(&connection, session);
+    node.publish(&Event::LoggedIn(LoggedIn {
+        app: app.id(),
+        user: user.clone(),
+        inst_id,
+        platform: connection.platform,
+    }));
+    Ok(Response {
+        a2_key,
+        tiny_id,
+        hello_interval: settings.login_hello_s,
+        inst_id,
+        time_stamp: caller.now().seconds(),
+        custom_status: "",
+        purchase_bits: node.registry().feature_bits(),
+        rich_msg_auth_key: "",
+    })
+}
+
+/// A device that comes back before its old socket was found dead: what was pushed into that since it was
+/// last heard may be lost.
+async fn remember_old_connection(caller: &Caller, user: &UserId, inst_id: u32) -> Outcome<()> {
+    let connections = caller.node().hub().connections(caller.app().id(), user);
+    let same = |c: &&Arc<Connection>| c.with_session(|s| s.is_some_and(|s| s.inst_id == inst_id));
+    if let Some(old) = connections.iter().find(same) {
+        let entity = account::user(caller.node(), caller.app(), user).await?;
+        entity.touch(|state| state.last_heard.insert(inst_id, old.last_heard()));
+    }
+    Ok(())
+}
+
+async fn prove(caller: &Caller) -> Outcome<(Proof, Arc<Connection>)> {
+    match caller.who() {
+        // The gateway has checked the token.
+        Who::User(identity) => {
+            let expires = identity.expires;
+            let device = Some(identity.inst_id);
+            let user = identity.user.clone();
+            Ok((Proof { user, expires, device }, identity.connection.clone()))
+        }
+        Who::Guest { connection, credentials } => {
+            let (user, verified) = check_usersig(
+                caller.node(),
+                caller.app(),
+                &credentials.identifier,
+                &credentials.usersig,
+            )
+            .await?;
+            let proof = Proof { user, expires: verified.expires_at, device: None };
+            Ok((proof, connection.clone()))
+        }
+        Who::Admin(_) | Who::System => Err(ErrorCode::RequestIllegal.into()),
+    }
+}
+
+/// The device's number: its old one when the instance is known.
+fn admit_device(
+    state: &mut UserState,
+    connection: &Connection,
+    now_ms: u64,
+    change: &mut Change,
+) -> u32 {
+    let row = &mut state.devices;
+    let known = |device: &DeviceRow| {
+        device.instance == connection.instance && !connection.instance.is_empty() && device.kicked == 0
+    };
+    let known = row.devices.iter().find(|device| known(device)).map(|device| device.inst_id);
+    let inst_id = known.unwrap_or_else(|| {
+        row.last_inst_id = row.last_inst_id.wrapping_add(1).max(1);
+        row.last_inst_id
+    });
+    row.devices.retain(|device| device.inst_id != inst_id);
+    row.devices.push(DeviceRow {
+        inst_id,
+        instance: connection.instance.clone(),
+        platform: connection.platform.number(),
+        login_ms: now_ms,
+        ..DeviceRow::default()
+    });
+    if row.devices.len() > DEVICES_MAX {
+        let longest_ago = |device: &&DeviceRow| (device.kicked == 0, device.login_ms);
+        if let Some(oldest) = row.devices.iter().min_by_key(longest_ago).map(|d| d.inst_id) {
+            row.devices.retain(|device| device.inst_id != oldest);
+        }
+    }
+    state.put_devices(change);
+    inst_id
+}
+
+/// Ends the logins that exclude this one. A device that comes back is checked too: it may have been
+/// logged out since its request was accepted.
+fn kick_excluded(
+    state: &mut UserState,
+    caller: &Caller,
+    user: &UserId,
+    inst_id: u32,
+    change: &mut Change,
+) -> Outcome<()> {
+    let own = state.devices.devices.iter().find(|device| device.inst_id == inst_id);
+    let Some(own) = own.filter(|device| device.kicked == 0).map(as_device) else {
+        return Err(Error::new(ErrorCode::SessionInvalid).into());
+    };
+    let others: Vec<Device> = state
+        .devices
+        .devices
+        .iter()
+        .filter(|device| device.inst_id != inst_id && device.kicked == 0)
+        .map(as_device)
+        .collect();
+    let out = policy::displaced(&caller.app().facts().settings, &others, &own);
+    if out.is_empty() {
+        return Ok(());
+    }
+    for reason in [KickType::MultipleAccount, KickType::MultipleDevice] {
+        let devices: Vec<u32> =
+            out.iter().filter(|(_, why)| *why == reason).map(|(inst_id, _)| *inst_id).collect();
+        for device in &mut state.devices.devices {
+            if devices.contains(&device.inst_id) {
+                device.kicked = reason as u32;
+                device.kicked_by = inst_id;
+                device.kicked_by_platform = own.platform.number();
+            }
+        }
+        if !devices.is_empty() {
+            change.event(Event::DevicesKicked(DevicesKicked {
+                app: caller.app().id(),
+                user: user.clone(),
+                devices,
+                reason,
+                by: Some((inst_id, own.platform)),
+            }));
+        }
+    }
+    state.put_devices(change);
+    Ok(())
+}
+
+fn as_device(row: &DeviceRow) -> Device {
+    Device {
+        inst_id: row.inst_id,
+        platform: Platform::from_number(row.platform),
+        login_ms: row.login_ms,
+    }
+}

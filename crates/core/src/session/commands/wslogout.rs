@@ -1,0 +1,41 @@
+//! `im_open_status/wslogout`: ends the session; the socket stays, for another login.
+//!
+//! Callers: anyone on a connection (a device that was kicked says goodbye too).
+
+use crate::account;
+use crate::account::commands::Empty;
+use crate::caller::{Caller, Who};
+use crate::error::Outcome;
+use crate::event::{Event, LoggedIn};
+use crate::operation::Operation;
+use crate::request;
+
+pub(crate) const OPERATION: Operation<Request, Empty> =
+    Operation::new("im_open_status/wslogout").gateway().for_anyone();
+
+request! {
+    pub(crate) struct Request {}
+}
+
+pub(crate) async fn run(caller: Caller, _: Request) -> Outcome<Empty> {
+    let Who::User(identity) = caller.who() else { return Ok(Empty {}) };
+    let (node, app) = (caller.node(), caller.app());
+    account::change_user(node, app, &identity.user, |state, change| {
+        let before = state.devices.devices.len();
+        state.devices.devices.retain(|device| device.inst_id != identity.inst_id);
+        if state.devices.devices.len() != before {
+            state.put_devices(change);
+        }
+        Ok(())
+    })
+    .await?;
+    if node.hub().logout(&identity.connection).is_some() {
+        node.publish(&Event::LoggedOut(LoggedIn {
+            app: app.id(),
+            user: identity.user.clone(),
+            inst_id: identity.inst_id,
+            platform: identity.connection.platform,
+        }));
+    }
+    Ok(Empty {})
+}

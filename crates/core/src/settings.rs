@@ -1,0 +1,294 @@
+//! The settings of an app: one typed table with name, type, default, range and help.
+//!
+//! The table is the validation, the documentation (`docs/settings.md` is written from it), the
+//! vocabulary of `teahouse ctl app set`, and the console's form. There are no editions: policies start
+//! with the compatible service's default, numbers with its largest published one.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+/// A value that a setting can have.
+pub trait SettingValue: Sized + Clone + PartialEq {
+    /// What may be written, for people: `a number`, `on or off`.
+    const EXPECTS: &'static str;
+    /// Reads what an operator wrote.
+    fn parse(text: &str) -> Option<Self>;
+    /// Writes it so that [`SettingValue::parse`] reads it back.
+    fn show(&self) -> String;
+}
+
+impl SettingValue for u32 {
+    const EXPECTS: &'static str = "a whole number";
+    fn parse(text: &str) -> Option<Self> {
+        text.parse().ok()
+    }
+    fn show(&self) -> String {
+        self.to_string()
+    }
+}
+
+impl SettingValue for bool {
+    const EXPECTS: &'static str = "on or off";
+    fn parse(text: &str) -> Option<Self> {
+        match text {
+            "on" => Some(true),
+            "off" => Some(false),
+            _ => None,
+        }
+    }
+    fn show(&self) -> String {
+        if *self { "on" } else { "off" }.to_owned()
+    }
+}
+
+/// Which platforms one user may be logged in on at the same time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LoginPolicy {
+    /// One platform of all.
+    Single,
+    /// One of phone, tablet and desktop platforms, and Web beside it.
+    Dual,
+    /// One phone or tablet platform, one desktop platform, and Web.
+    Triple,
+    /// All platforms.
+    Multi,
+}
+
+impl SettingValue for LoginPolicy {
+    const EXPECTS: &'static str = "single, dual, triple or multi";
+    fn parse(text: &str) -> Option<Self> {
+        match text {
+            "single" => Some(Self::Single),
+            "dual" => Some(Self::Dual),
+            "triple" => Some(Self::Triple),
+            "multi" => Some(Self::Multi),
+            _ => None,
+        }
+    }
+    fn show(&self) -> String {
+        match self {
+            Self::Single => "single",
+            Self::Dual => "dual",
+            Self::Triple => "triple",
+            Self::Multi => "multi",
+        }
+        .to_owned()
+    }
+}
+
+/// Custom profile fields by keyword, without the tag's prefix.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct FieldNames(pub Vec<String>);
+
+impl SettingValue for FieldNames {
+    const EXPECTS: &'static str = "keywords of 1 to 8 letters, separated by commas";
+    fn parse(text: &str) -> Option<Self> {
+        let valid =
+            |name: &str| (1..=8).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphabetic());
+        let names: Vec<String> =
+            text.split(',').map(str::trim).filter(|n| !n.is_empty()).map(str::to_owned).collect();
+        (names.len() <= 20 && names.iter().all(|n| valid(n))).then_some(Self(names))
+    }
+    fn show(&self) -> String {
+        self.0.join(",")
+    }
+}
+
+/// Why a setting was refused.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SettingError {
+    /// There is no such setting.
+    #[error("there is no setting {0}")]
+    Unknown(String),
+    /// The value is not of the setting's type or outside its range.
+    #[error("{name}={value}: expected {expected}")]
+    Invalid {
+        /// The setting.
+        name: &'static str,
+        /// What was given.
+        value: String,
+        /// What may be given.
+        expected: String,
+    },
+}
+
+/// One row of the table, for people.
+#[derive(Debug, Clone)]
+pub struct SettingInfo {
+    /// As written on the command line.
+    pub name: &'static str,
+    /// What it may be.
+    pub expects: String,
+    /// Its value if nobody sets it.
+    pub default: String,
+    /// What it does.
+    pub help: &'static str,
+}
+
+macro_rules! settings {
+    ($($(#[doc = $help:literal])+ $field:ident: $type:ty = $default:expr, $name:literal $(, $range:expr)?;)+) => {
+        /// The settings of one app.
+        #[derive(Debug, Clone, PartialEq)]
+        pub struct AppSettings {
+            $($(#[doc = $help])+ pub $field: $type,)+
+        }
+
+        impl Default for AppSettings {
+            fn default() -> Self {
+                Self { $($field: $default,)+ }
+            }
+        }
+
+        impl AppSettings {
+            /// Sets one setting from what an operator wrote.
+            ///
+            /// # Errors
+            /// There is no such setting, or the value does not fit; nothing is changed.
+            pub fn set(&mut self, name: &str, value: &str) -> Result<(), SettingError> {
+                match name {
+                    $($name => {
+                        let parsed = <$type as SettingValue>::parse(value);
+                        $(let parsed = parsed.filter(|number| ($range).contains(number));)?
+                        self.$field = parsed.ok_or_else(|| SettingError::Invalid {
+                            name: $name,
+                            value: value.to_owned(),
+                            expected: expected::<$type>(settings!(@range $($range)?)),
+                        })?;
+                    })+
+                    _ => return Err(SettingError::Unknown(name.to_owned())),
+                }
+                Ok(())
+            }
+
+            /// Every setting with its present value, by name.
+            pub fn show(&self) -> BTreeMap<&'static str, String> {
+                BTreeMap::from([$(($name, self.$field.show()),)+])
+            }
+
+            /// The whole table.
+            pub fn table() -> Vec<SettingInfo> {
+                let defaults = Self::default();
+                vec![$(SettingInfo {
+                    name: $name,
+                    expects: expected::<$type>(settings!(@range $($range)?)),
+                    default: defaults.$field.show(),
+                    help: concat!($($help),+),
+                },)+]
+            }
+        }
+    };
+    (@range) => { None };
+    (@range $range:expr) => { Some(format!("{} to {}", $range.start(), $range.end())) };
+}
+
+fn expected<T: SettingValue>(range: Option<String>) -> String {
+    match range {
+        Some(range) => format!("{}, {range}", T::EXPECTS),
+        None => T::EXPECTS.to_owned(),
+    }
+}
+
+settings! {
+    /// Largest one-to-one message: bytes of the compact elements and the custom data together.
+    c2c_body_bytes_max: u32 = 12_288, "c2c.body_bytes_max", 64..=49_152;
+    /// How long a repeated one-to-one send is recognised and answered with the first result, seconds.
+    c2c_dedupe_s: u32 = 120, "c2c.dedupe_s", 1..=3_600;
+    /// Longest time, and the default, for which an undelivered message counts as offline message, seconds.
+    c2c_offline_s_max: u32 = 604_800, "c2c.offline_s_max", 60..=31_536_000;
+    /// How long one-to-one messages are kept, days; 0 keeps them for ever.
+    c2c_history_days: u32 = 90, "c2c.history_days", 0..=36_500;
+    /// Most conversations in a user's list.
+    conversation_list_max: u32 = 500, "conversation.list_max", 1..=100_000;
+    /// A deleted conversation also disappears from the user's other devices.
+    conversation_sync_delete: bool = false, "conversation.sync_delete";
+    /// Custom profile fields, named without the Tag_Profile_Custom_ prefix.
+    profile_custom_fields: FieldNames = FieldNames::default(), "profile.custom_fields";
+    /// Which platforms of one user may be logged in at the same time.
+    login_policy: LoginPolicy = LoginPolicy::Dual, "login.policy";
+    /// Web instances of one user at the same time.
+    login_web_instances: u32 = 1, "login.web_instances", 1..=10;
+    /// Devices of one user for each native platform; more than one needs the policy multi.
+    login_native_instances: u32 = 1, "login.native_instances", 1..=3;
+    /// How often a logged-in client says hello, seconds: bounds how soon an idle one is back after an outage.
+    login_hello_s: u32 = 20, "login.hello_s", 5..=600;
+    /// Failed signature checks for one user in a minute before all further ones get 70050 instead of their reason.
+    login_failures_per_minute: u32 = 60, "login.failures_per_minute", 1..=100_000;
+    /// A web client that is silent this long is offline, seconds.
+    presence_web_timeout_s: u32 = 60, "presence.web_timeout_s", 15..=3_600;
+    /// A native client that is silent this long is disconnected, seconds.
+    presence_native_timeout_s: u32 = 400, "presence.native_timeout_s", 15..=3_600;
+    /// How long a lost phone counts as PushOnline, days.
+    presence_push_days: u32 = 7, "presence.push_days", 0..=365;
+    /// REST calls a second for each command that allows 200 by default; the slower commands keep their share of it.
+    rest_calls_per_second: u32 = 200, "rest.calls_per_second", 1..=1_000_000;
+    /// Unacknowledged bytes that may wait for one client before it is disconnected as too slow.
+    gateway_send_queue_bytes: u32 = 1_048_576, "gateway.send_queue_bytes", 65_536..=67_108_864;
+}
+
+impl AppSettings {
+    /// The settings that `overrides` describes. Rows that no longer fit (a later version narrowed the
+    /// range) fall back to the default and are reported.
+    pub fn from_overrides(overrides: &BTreeMap<String, String>) -> (Self, Vec<SettingError>) {
+        let mut settings = Self::default();
+        let problems = overrides
+            .iter()
+            .filter_map(|(name, value)| settings.set(name, value).err())
+            .collect();
+        (settings, problems)
+    }
+
+    /// The table as a page of the manual.
+    pub fn markdown() -> String {
+        let mut page = String::from("| setting | value | default | what it does |\n|---|---|---|---|\n");
+        for row in Self::table() {
+            let help = row.help.trim();
+            let default = if row.default.is_empty() { "(none)" } else { &row.default };
+            let _ = writeln!(page, "| `{}` | {} | `{default}` | {help} |", row.name, row.expects);
+        }
+        page
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_range_is_kept_at_both_ends_and_named_in_the_error() {
+        let mut settings = AppSettings::default();
+        for good in ["64", "49152"] {
+            assert_eq!(settings.set("c2c.body_bytes_max", good), Ok(()));
+        }
+        for bad in ["63", "49153", "-1", "many", ""] {
+            let error = settings.set("c2c.body_bytes_max", bad).expect_err("out of range");
+            assert!(error.to_string().contains("64 to 49152"), "{error}");
+        }
+        assert_eq!(settings.c2c_body_bytes_max, 49_152);
+    }
+
+    #[test]
+    fn what_is_shown_can_be_set_again() {
+        let mut changed = AppSettings::default();
+        for (name, value) in [
+            ("login.policy", "triple"),
+            ("profile.custom_fields", "Color, Rank"),
+            ("conversation.sync_delete", "on"),
+        ] {
+            changed.set(name, value).expect("valid");
+        }
+        let mut copy = AppSettings::default();
+        for (name, value) in changed.show() {
+            copy.set(name, &value).expect("shown values are valid");
+        }
+        assert_eq!(copy, changed);
+    }
+
+    #[test]
+    fn unknown_names_and_bad_fields_are_refused() {
+        let mut settings = AppSettings::default();
+        assert_eq!(settings.set("nope", "1"), Err(SettingError::Unknown("nope".into())));
+        for bad in ["toolongname", "with1digit", "a b"] {
+            assert!(settings.set("profile.custom_fields", bad).is_err(), "{bad}");
+        }
+    }
+}

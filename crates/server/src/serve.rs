@@ -1,0 +1,230 @@
+//! `teahouse serve`: puts a server together, runs it, and takes it apart again.
+
+use std::io::ErrorKind;
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use metrics_exporter_prometheus::PrometheusHandle;
+use teahouse_core::commands;
+use teahouse_core::hub::CloseReason;
+use teahouse_core::node::Node;
+use teahouse_proto::ids::SdkAppId;
+use teahouse_store::Embedded;
+use teahouse_store::embedded::Options;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_rustls::TlsAcceptor;
+
+use crate::cli::{NewApp, ServeArgs};
+use crate::config::Config;
+use crate::control::{self, ControlFile, random_secret};
+use crate::env::{self, Work};
+use crate::shard::{Handle, Shard};
+use crate::{Failure, say, telemetry, tls};
+
+/// What every face of one process shares.
+pub(crate) struct Server {
+    pub(crate) config: Config,
+    pub(crate) node: Arc<Node>,
+    pub(crate) store: Arc<Embedded>,
+    pub(crate) work: Work,
+    pub(crate) metrics: PrometheusHandle,
+    pub(crate) tls: Option<TlsAcceptor>,
+    pub(crate) control_token: String,
+    ready: AtomicBool,
+}
+
+impl Server {
+    /// Accepts requests, and is not about to stop.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.ready.load(Ordering::Relaxed)
+    }
+}
+
+/// The first app of `--dev`.
+const DEV_APP: SdkAppId = SdkAppId(1_400_000_000);
+/// Any free port of this machine itself.
+const CONTROL_LISTEN: SocketAddr =
+    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0);
+const TICK: Duration = Duration::from_secs(1);
+/// A failed accept (no descriptors left) is tried again after this.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Where the store is below the data directory.
+pub(crate) fn store_dir(data: &Path) -> PathBuf {
+    data.join("store")
+}
+
+/// Runs a server until it is told to stop.
+pub(crate) fn run(args: ServeArgs) -> Result<(), Failure> {
+    let config = Config::load(&args)?;
+    telemetry::start_logs(&config)?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|problem| Failure(format!("the runtime does not start: {problem}")))?;
+    runtime.block_on(serve(config, &args.apps, args.dev))
+}
+
+async fn serve(config: Config, apps: &[NewApp], dev: bool) -> Result<(), Failure> {
+    let mut terminate = signal(SignalKind::terminate()).map_err(no_signals)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(no_signals)?;
+    let metrics = telemetry::start_metrics()?;
+    let tls = config.tls.as_ref().map(tls::acceptor).transpose()?;
+    // The address first: a server that cannot be reached does not touch the data.
+    let listener = listen(config.listen)?;
+    let address = listener.local_addr().map_err(|problem| cannot_listen(config.listen, &problem))?;
+    let store = Arc::new(open_store(&config.data)?);
+    let work = Work::default();
+    let environment = env::system(&work, config.node_number);
+    let node = Node::open(environment, store.clone(), commands::registry())
+        .await
+        .map_err(|problem| Failure(format!("{}: {problem}", config.data.display())))?;
+    let server = Arc::new(Server {
+        node,
+        store,
+        work,
+        metrics,
+        tls,
+        control_token: random_secret(),
+        ready: AtomicBool::new(true),
+        config,
+    });
+    for app in apps {
+        create_app(&server, app.id, &app.secret).await?;
+    }
+    let control_listener = listen(CONTROL_LISTEN)?;
+    let control_address =
+        control_listener.local_addr().map_err(|problem| cannot_listen(CONTROL_LISTEN, &problem))?;
+    let control_file = ControlFile::write(&server.config.data, control_address, &server)?;
+    let shards = (0..server.config.shard_count())
+        .map(|number| Shard::start(server.clone(), number))
+        .collect::<Result<Vec<_>, _>>()?;
+    let scheme = if server.tls.is_some() { "https" } else { "http" };
+    if dev {
+        introduce(&server, scheme, address).await?;
+    }
+    say(format!("ready {scheme}://{address}"))?;
+    let mut tick = tokio::time::interval(TICK);
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut next = 0;
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => hand_over(&shards, &mut next, accepted).await,
+            accepted = control_listener.accept() => match accepted {
+                Ok((socket, _)) => drop(tokio::spawn(control::serve(server.clone(), socket))),
+                Err(problem) => tracing::warn!(%problem, "a control connection was not accepted"),
+            },
+            _ = tick.tick() => server.node.tick().await,
+            _ = terminate.recv() => break,
+            _ = interrupt.recv() => break,
+        }
+    }
+    drop(listener);
+    drop(control_file);
+    stop(&server, shards).await
+}
+
+fn no_signals(problem: std::io::Error) -> Failure {
+    Failure(format!("signals cannot be received: {problem}"))
+}
+
+fn cannot_listen(address: SocketAddr, problem: &std::io::Error) -> Failure {
+    if problem.kind() == ErrorKind::AddrInUse {
+        return Failure(format!("{address} is taken by another process"));
+    }
+    Failure(format!("cannot listen on {address}: {problem}"))
+}
+
+fn listen(address: SocketAddr) -> Result<tokio::net::TcpListener, Failure> {
+    let open = || {
+        let listener = TcpListener::bind(address)?;
+        listener.set_nonblocking(true)?;
+        tokio::net::TcpListener::from_std(listener)
+    };
+    open().map_err(|problem: std::io::Error| cannot_listen(address, &problem))
+}
+
+/// Opens the store below the data directory. A directory with other things in it is not ours.
+fn open_store(data: &Path) -> Result<Embedded, Failure> {
+    let at = |problem: std::io::Error| Failure(format!("{}: {problem}", data.display()));
+    std::fs::create_dir_all(data).map_err(at)?;
+    let store = store_dir(data);
+    if !store.exists() {
+        let is_ours = |entry: std::io::Result<std::fs::DirEntry>| {
+            entry.is_ok_and(|entry| entry.file_name() == ControlFile::NAME)
+        };
+        if !std::fs::read_dir(data).map_err(at)?.all(is_ours) {
+            let sentence = "is not empty and is not a teahouse data directory";
+            return Err(Failure(format!("{} {sentence}", data.display())));
+        }
+    }
+    Embedded::open(&store, &Options::default()).map_err(Failure::new)
+}
+
+async fn create_app(server: &Server, id: SdkAppId, secret: &str) -> Result<(), Failure> {
+    match server.node.create_app(id, secret).await {
+        Ok(_) => Ok(()),
+        Err(problem) => Err(Failure(format!("app {id}: {problem}"))),
+    }
+}
+
+/// What a newcomer needs to know.
+async fn introduce(server: &Arc<Server>, scheme: &str, address: SocketAddr) -> Result<(), Failure> {
+    if server.node.apps().is_empty() {
+        create_app(server, DEV_APP, &random_secret()).await?;
+    }
+    let app = &server.node.apps()[0];
+    let facts = app.facts();
+    let secret = facts.keys.first().map_or("", String::as_str);
+    let socket = scheme.replacen("http", "ws", 1);
+    say(format!(
+        "SDKAppID  {}\nsecret    {secret}\nREST      {scheme}://{address}/v4/{{service}}/{{command}}\n\
+         client    {socket}://{address}   (proxyServer of the web SDK)\nmetrics   {scheme}://{address}/metrics",
+        app.id()
+    ))
+}
+
+/// Gives an accepted socket to the next shard.
+async fn hand_over(
+    shards: &[Handle],
+    next: &mut usize,
+    accepted: std::io::Result<(tokio::net::TcpStream, SocketAddr)>,
+) {
+    let socket = match accepted.and_then(|(socket, _)| socket.into_std()) {
+        Ok(socket) => socket,
+        Err(problem) => {
+            tracing::warn!(%problem, "a connection could not be accepted");
+            tokio::time::sleep(ACCEPT_PAUSE).await;
+            return;
+        }
+    };
+    *next = (*next + 1) % shards.len();
+    send(&shards[*next], socket).await;
+}
+
+async fn send(shard: &Handle, socket: TcpStream) {
+    if shard.sockets.send(socket).await.is_err() {
+        tracing::error!("a shard has ended; the connection is dropped");
+    }
+}
+
+/// Ends connections, waits for what is under way, saves what is only in memory.
+async fn stop(server: &Arc<Server>, shards: Vec<Handle>) -> Result<(), Failure> {
+    tracing::info!("stopping");
+    server.ready.store(false, Ordering::Relaxed);
+    shards.iter().for_each(|handle| handle.shard.close_all(CloseReason::Shutdown));
+    let drained = tokio::time::timeout(server.config.drain_timeout(), server.work.finished()).await;
+    if drained.is_err() {
+        tracing::warn!("some requests did not end in time and are dropped");
+    }
+    server.node.save_marks().await;
+    let store = server.store.clone();
+    let closed = tokio::task::spawn_blocking(move || {
+        shards.into_iter().for_each(Handle::stop);
+        store.close();
+    });
+    closed.await.map_err(|problem| Failure(format!("the store did not close: {problem}")))
+}
