@@ -286,6 +286,18 @@ fn no_such_app(id: SdkAppId) -> Failure {
 
 
 impl Node {
+    /// The app under `id`, also when it was made a moment ago and is not in use yet.
+    pub(crate) async fn loaded_app(self: &Arc<Self>, id: SdkAppId) -> Outcome<Option<Arc<App>>> {
+        if let Some(app) = self.app(id) {
+            return Ok(Some(app));
+        }
+        let entity = self.app_states.get(self, &id, || Home::App(id)).await?;
+        match entity.read(|state| state.row.clone()) {
+            Some(row) => self.take_app_into_use(id, &row).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
     /// The last day whose history has been cut.
     pub(crate) async fn history_cut_day(&self, app: &App) -> Outcome<u32> {
         let id = app.id();

@@ -125,7 +125,7 @@ async fn run_job(node: &Arc<Node>, home: &Home, job: Job) -> Outcome<()> {
             directory::list_day(node, *app, job.day, &home.partition()).await
         }
         (Home::App(app), Job::ImportAdmin(job)) => {
-            let (Some(app), Ok(user)) = (node.app(*app), UserId::parse(&job.user)) else {
+            let (Some(app), Ok(user)) = (node.loaded_app(*app).await?, UserId::parse(&job.user)) else {
                 return Ok(());
             };
             account::import(node, &app, &user, &[]).await

@@ -57,7 +57,7 @@ impl Default for Config {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
             shards: 0,
             node_number: 1,
-            log: "info".to_owned(),
+            log: "info,fjall=warn,lsm_tree=warn".to_owned(),
             log_json: false,
             rest_timeout_ms: 3_000,
             rest_body_bytes_max: 1024 * 1024,
