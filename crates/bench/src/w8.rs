@@ -238,17 +238,24 @@ impl Drill<'_> {
 }
 
 fn line(crash: &Crash) -> String {
-    let Verdict { acked, found, lost, doubled, gaps, disordered, unknown } = crash.verdict;
     format!(
-        "crash {:>3}: killed after {:>5} ms with {} acked; ready in {:.0} ms; {} repeated; \
-         of {acked} acked {found} found: {lost} lost, {doubled} doubled, {gaps} gaps, \
-         {disordered} out of order, {unknown} unknown; load {:.1}\n",
+        "crash {:>3}: killed after {:>5} ms with {} acked; ready in {:.0} ms; {} repeated; {}; \
+         load {:.1}\n",
         crash.number,
         crash.killed_after_ms,
         crash.acked_before,
         crash.ready_ms,
         crash.repeated,
+        said(&crash.verdict),
         crash.load_average
+    )
+}
+
+fn said(verdict: &Verdict) -> String {
+    let Verdict { acked, found, lost, doubled, gaps, disordered, unknown } = verdict;
+    format!(
+        "of {acked} acked {found} found: {lost} lost, {doubled} doubled, {gaps} gaps, \
+         {disordered} out of order, {unknown} unknown"
     )
 }
 
@@ -264,17 +271,11 @@ fn report(
     let ready = Spread::of(crashes.iter().map(|crash| crash.ready_ms));
     let acked: u64 = crashes.iter().map(|crash| crash.acked_before).sum();
     let mut text = format!(
-        "\nW8: {} crashes at full load, {acked} messages acknowledged before them; after the last \
-         one the histories hold {} of {} acknowledged messages\nlost {}, doubled {}, gaps {}, out \
-         of order {}, unknown {}\n",
+        "\nW8: {} crashes at full load, {acked} messages acknowledged before them\n\
+         looks after each crash: {}\nlook at everything at the end: {}\n",
         crashes.len(),
-        all.found,
-        all.acked,
-        total.lost + all.lost,
-        total.doubled + all.doubled,
-        total.gaps + all.gaps,
-        total.disordered + all.disordered,
-        total.unknown + all.unknown,
+        said(&total),
+        said(&all),
     );
     if let Some(Spread { median, min, max }) = ready {
         text.push_str(&format!("time to ready: {median:.0} ms [{min:.0}..{max:.0}]\n"));
