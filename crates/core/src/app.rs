@@ -161,7 +161,9 @@ impl Node {
     /// The app exists with other keys, or the key is empty; the store failed.
     pub async fn create_app(self: &Arc<Self>, id: SdkAppId, key: &str) -> Outcome<Arc<App>> {
         if key.is_empty() || id.0 == 0 {
-            return Err(refuse("an app needs an SDKAppID above 0 and a key that is not empty".into()));
+            return Err(refuse(
+                "an app needs an SDKAppID above 0 and a key that is not empty".into(),
+            ));
         }
         let now = self.now();
         self.change_app(id, |row| {
@@ -186,13 +188,19 @@ impl Node {
     ///
     /// # Errors
     /// No such app or setting, a value that does not fit, or the last key would go.
-    pub async fn set_app(self: &Arc<Self>, id: SdkAppId, changes: &[(String, String)]) -> Outcome<()> {
+    pub async fn set_app(
+        self: &Arc<Self>,
+        id: SdkAppId,
+        changes: &[(String, String)],
+    ) -> Outcome<()> {
         self.change_app(id, |row| {
             let mut row = row.ok_or_else(|| no_such_app(id))?;
             let mut settings = AppSettings::from_overrides(&row.settings).0;
             for (name, value) in changes {
                 match name.as_str() {
-                    "key.add" if value.is_empty() => return Err(refuse("a key is not empty".into())),
+                    "key.add" if value.is_empty() => {
+                        return Err(refuse("a key is not empty".into()));
+                    }
                     "key.add" => {
                         row.keys.retain(|key| key != value);
                         row.keys.insert(0, value.clone());
@@ -218,7 +226,12 @@ impl Node {
     ///
     /// # Errors
     /// No such app; too many administrators; the last one would go.
-    pub async fn set_admin(self: &Arc<Self>, id: SdkAppId, admin: &UserId, add: bool) -> Outcome<()> {
+    pub async fn set_admin(
+        self: &Arc<Self>,
+        id: SdkAppId,
+        admin: &UserId,
+        add: bool,
+    ) -> Outcome<()> {
         self.change_app(id, |row| {
             let mut row = row.ok_or_else(|| no_such_app(id))?;
             row.admins.retain(|known| known != admin.as_str());
@@ -260,18 +273,24 @@ impl Node {
     ) -> Outcome<Arc<App>> {
         let changed = self
             .app_states
-            .change(self, &id, || Home::App(id), |state, wanted| {
-                let before = state.row.clone();
-                let Some(row) = change(before.clone())? else { return Ok(before) };
-                wanted.put(key::head(), &row);
-                let is_new = |admin: &&String| before.as_ref().is_none_or(|b| !b.admins.contains(admin));
-                for admin in row.admins.iter().filter(is_new) {
-                    wanted.job(self, Job::ImportAdmin(ImportAdminJob { user: admin.clone() }));
-                }
-                wanted.event(Event::AppChanged(id));
-                state.row = Some(row.clone());
-                Ok(Some(row))
-            })
+            .change(
+                self,
+                &id,
+                || Home::App(id),
+                |state, wanted| {
+                    let before = state.row.clone();
+                    let Some(row) = change(before.clone())? else { return Ok(before) };
+                    wanted.put(key::head(), &row);
+                    let is_new =
+                        |admin: &&String| before.as_ref().is_none_or(|b| !b.admins.contains(admin));
+                    for admin in row.admins.iter().filter(is_new) {
+                        wanted.job(self, Job::ImportAdmin(ImportAdminJob { user: admin.clone() }));
+                    }
+                    wanted.event(Event::AppChanged(id));
+                    state.row = Some(row.clone());
+                    Ok(Some(row))
+                },
+            )
             .await?
             .expect("a change of an app leaves an app");
         let app = self.take_app_into_use(id, &changed).await?;
@@ -283,7 +302,6 @@ impl Node {
 fn no_such_app(id: SdkAppId) -> Failure {
     Failure::Refused(Error::with(ErrorCode::SdkAppIdInvalid, format!("there is no app {id}")))
 }
-
 
 impl Node {
     /// The app under `id`, also when it was made a moment ago and is not in use yet.
@@ -308,13 +326,18 @@ impl Node {
     pub(crate) async fn set_history_cut_day(self: &Arc<Self>, app: &App, day: u32) -> Outcome<()> {
         let id = app.id();
         self.app_states
-            .change(self, &id, || Home::App(id), |state, change| {
-                if let Some(row) = &mut state.row {
-                    row.history_cut_day = day;
-                    change.put(key::head(), row);
-                }
-                Ok(())
-            })
+            .change(
+                self,
+                &id,
+                || Home::App(id),
+                |state, change| {
+                    if let Some(row) = &mut state.row {
+                        row.history_cut_day = day;
+                        change.put(key::head(), row);
+                    }
+                    Ok(())
+                },
+            )
             .await
     }
 }

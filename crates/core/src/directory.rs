@@ -52,18 +52,23 @@ pub(crate) async fn list_account(
         return Ok(());
     }
     node.directories
-        .change(node, &(app, DirectoryKind::Accounts, shard), || home.clone(), |state, change| {
-            if job.deleted {
-                state.row.count = state.row.count.saturating_sub(1);
-                change.delete(entry.clone());
-            } else {
-                state.row.count += 1;
-                let name = bytes::Bytes::copy_from_slice(user.as_bytes());
-                change.put(entry.clone(), &EntryRow { name });
-            }
-            change.put(key::head(), &state.row);
-            Ok(())
-        })
+        .change(
+            node,
+            &(app, DirectoryKind::Accounts, shard),
+            || home.clone(),
+            |state, change| {
+                if job.deleted {
+                    state.row.count = state.row.count.saturating_sub(1);
+                    change.delete(entry.clone());
+                } else {
+                    state.row.count += 1;
+                    let name = bytes::Bytes::copy_from_slice(user.as_bytes());
+                    change.put(entry.clone(), &EntryRow { name });
+                }
+                change.put(key::head(), &state.row);
+                Ok(())
+            },
+        )
         .await
 }
 
@@ -124,10 +129,15 @@ async fn change_day(
 ) -> Outcome<()> {
     let Home::Directory(_, kind, shard) = day_home(app, day) else { unreachable!("a day's home") };
     node.directories
-        .change(node, &(app, kind, shard), || day_home(app, day), |_, change| {
-            apply(change);
-            Ok(())
-        })
+        .change(
+            node,
+            &(app, kind, shard),
+            || day_home(app, day),
+            |_, change| {
+                apply(change);
+                Ok(())
+            },
+        )
         .await
 }
 

@@ -134,12 +134,7 @@ impl<S: State> Entity<S> {
             in_flight: VecDeque::new(),
             broken: false,
         };
-        Ok(Arc::new(Self {
-            home,
-            partition,
-            inner: Mutex::new(inner),
-            settled: Notify::new(),
-        }))
+        Ok(Arc::new(Self { home, partition, inner: Mutex::new(inner), settled: Notify::new() }))
     }
 
     pub(crate) fn partition(&self) -> &Partition {

@@ -306,10 +306,11 @@ impl SendQueue {
 }
 
 type UserKey = (SdkAppId, UserId);
+type Sessions = HashMap<UserKey, Vec<Arc<Connection>>>;
 
 /// All sessions of this node.
 pub struct Hub {
-    users: Box<[Mutex<HashMap<UserKey, Vec<Arc<Connection>>>>]>,
+    users: Box<[Mutex<Sessions>]>,
     sessions: AtomicUsize,
 }
 
@@ -317,7 +318,10 @@ const SHARDS: usize = 64;
 
 impl Default for Hub {
     fn default() -> Self {
-        Self { users: (0..SHARDS).map(|_| Mutex::default()).collect(), sessions: AtomicUsize::new(0) }
+        Self {
+            users: (0..SHARDS).map(|_| Mutex::default()).collect(),
+            sessions: AtomicUsize::new(0),
+        }
     }
 }
 
@@ -392,7 +396,7 @@ impl Hub {
         targets.map(|connection| connection.push(&frame, place.as_ref())).count()
     }
 
-    fn shard(&self, key: &UserKey) -> MutexGuard<'_, HashMap<UserKey, Vec<Arc<Connection>>>> {
+    fn shard(&self, key: &UserKey) -> MutexGuard<'_, Sessions> {
         let hash = BuildHasherDefault::<DefaultHasher>::default().hash_one(key);
         lock(&self.users[usize::try_from(hash % SHARDS as u64).expect("below 64")])
     }
@@ -412,7 +416,14 @@ mod tests {
 
     fn session(inst_id: u32) -> Session {
         let user = UserId::parse("alice").expect("valid");
-        Session { app: SdkAppId(1), user, tiny_id: TinyId(5), inst_id, token: "t".into(), expires: UnixSeconds(9) }
+        Session {
+            app: SdkAppId(1),
+            user,
+            tiny_id: TinyId(5),
+            inst_id,
+            token: "t".into(),
+            expires: UnixSeconds(9),
+        }
     }
 
     fn taken(connection: &Connection) -> (Vec<Bytes>, Option<CloseReason>) {

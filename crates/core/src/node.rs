@@ -48,7 +48,9 @@ pub struct Node {
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// The data was written by a newer version.
-    #[error("the data has format {found}, which a newer teahouse wrote; this one reads up to {FORMAT}")]
+    #[error(
+        "the data has format {found}, which a newer teahouse wrote; this one reads up to {FORMAT}"
+    )]
     Newer {
         /// The format of the data.
         found: u32,
@@ -216,8 +218,10 @@ impl Node {
             app.replace_facts(row);
             return Ok(app);
         }
-        self.change_cluster(|_, change| change.put(key::entry(u64::from(id.0)), &AppRow::default()))
-            .await?;
+        self.change_cluster(|_, change| {
+            change.put(key::entry(u64::from(id.0)), &AppRow::default())
+        })
+        .await?;
         Ok(self.insert_app(id, row))
     }
 
@@ -235,8 +239,7 @@ impl Node {
     async fn load_apps(&self) -> Outcome<()> {
         let (from, to) = key::entries();
         let cluster = Home::Cluster.partition();
-        let rows =
-            self.store.scan(&cluster, &from..&to, Direction::Ascending, usize::MAX).await?;
+        let rows = self.store.scan(&cluster, &from..&to, Direction::Ascending, usize::MAX).await?;
         for row in rows {
             let number = key::entry_number(&row.key).and_then(|number| u32::try_from(number).ok());
             let Some(number) = number else { continue };
@@ -255,10 +258,15 @@ impl Node {
         change: impl Fn(&mut ClusterState, &mut Change),
     ) -> Outcome<()> {
         self.clusters
-            .change(self, &(), || Home::Cluster, |state, wanted| {
-                change(state, wanted);
-                Ok(())
-            })
+            .change(
+                self,
+                &(),
+                || Home::Cluster,
+                |state, wanted| {
+                    change(state, wanted);
+                    Ok(())
+                },
+            )
             .await
     }
 }
@@ -282,5 +290,6 @@ impl State for ClusterState {
 
 /// Decodes a stored row.
 pub(crate) fn decode_row<R: prost::Message + Default>(value: &[u8]) -> Result<R, ReadError> {
-    R::decode(value).map_err(|problem| ReadError::Corrupt(format!("a row does not decode: {problem}")))
+    R::decode(value)
+        .map_err(|problem| ReadError::Corrupt(format!("a row does not decode: {problem}")))
 }

@@ -307,11 +307,9 @@ impl Registry {
             about,
             family,
             index,
-            run: Box::new(move |caller, body| {
-                match decode::<Q>(body, family) {
-                    Ok(request) => finish(run(caller, request), about.path, family).boxed(),
-                    Err(error) => std::future::ready(Err(error)).boxed(),
-                }
+            run: Box::new(move |caller, body| match decode::<Q>(body, family) {
+                Ok(request) => finish(run(caller, request), about.path, family).boxed(),
+                Err(error) => std::future::ready(Err(error)).boxed(),
             }),
             describe: Box::new(|schemas| (Q::fields(schemas), schemas.subschema_for::<R>())),
         });

@@ -31,7 +31,8 @@ pub(crate) struct Runners {
 
 impl Runners {
     async fn run<T>(&self, home: &Home, work: impl Future<Output = T>) -> T {
-        let lock = self.busy.lock().expect("no panic while held").entry(home.clone()).or_default().clone();
+        let lock =
+            self.busy.lock().expect("no panic while held").entry(home.clone()).or_default().clone();
         let result = {
             let _turn = lock.lock().await;
             work.await
@@ -77,7 +78,10 @@ impl Node {
             for partition in &partitions {
                 match Home::of(partition) {
                     Some(home) => self.run_jobs(home).await?,
-                    None => tracing::error!(?partition, "outbox rows of an unknown entity are left alone"),
+                    None => tracing::error!(
+                        ?partition,
+                        "outbox rows of an unknown entity are left alone"
+                    ),
                 }
             }
         }
@@ -104,10 +108,13 @@ impl Node {
             for row in &rows {
                 match decode_row::<JobRow>(&row.value)?.job {
                     Some(job) => run_job(self, home, job).await?,
-                    None => tracing::error!(?home, "a job that this version does not know is dropped"),
+                    None => {
+                        tracing::error!(?home, "a job that this version does not know is dropped")
+                    }
                 }
             }
-            let done = |change: &mut Change| rows.iter().for_each(|row| change.delete(row.key.clone()));
+            let done =
+                |change: &mut Change| rows.iter().for_each(|row| change.delete(row.key.clone()));
             change_home(self, home, done).await?;
         }
     }
@@ -125,13 +132,18 @@ async fn run_job(node: &Arc<Node>, home: &Home, job: Job) -> Outcome<()> {
             directory::list_day(node, *app, job.day, &home.partition()).await
         }
         (Home::App(app), Job::ImportAdmin(job)) => {
-            let (Some(app), Ok(user)) = (node.loaded_app(*app).await?, UserId::parse(&job.user)) else {
+            let (Some(app), Ok(user)) = (node.loaded_app(*app).await?, UserId::parse(&job.user))
+            else {
                 return Ok(());
             };
             account::import(node, &app, &user, &[]).await
         }
         (home, job) => {
-            tracing::error!(?home, ?job, "a job does not belong to this kind of entity and is dropped");
+            tracing::error!(
+                ?home,
+                ?job,
+                "a job does not belong to this kind of entity and is dropped"
+            );
             Ok(())
         }
     }
@@ -139,18 +151,22 @@ async fn run_job(node: &Arc<Node>, home: &Home, job: Job) -> Outcome<()> {
 
 /// Commits to an entity whose kind is known only at run time.
 async fn change_home(node: &Arc<Node>, home: &Home, apply: impl Fn(&mut Change)) -> Outcome<()> {
+    let apply = |change: &mut Change| {
+        apply(change);
+        Ok(())
+    };
     match home {
         Home::App(id) => {
             let own = || home.clone();
-            node.app_states.change(node, id, own, |_, change| Ok(apply(change))).await
+            node.app_states.change(node, id, own, |_, change| apply(change)).await
         }
         Home::User(app, user) => {
             let Some(app) = node.app(*app) else { return Ok(()) };
-            app.users.change(node, user, || home.clone(), |_, change| Ok(apply(change))).await
+            app.users.change(node, user, || home.clone(), |_, change| apply(change)).await
         }
         Home::Pair(app, pair) => {
             let Some(app) = node.app(*app) else { return Ok(()) };
-            app.pairs.change(node, pair, || home.clone(), |_, change| Ok(apply(change))).await
+            app.pairs.change(node, pair, || home.clone(), |_, change| apply(change)).await
         }
         Home::Cluster | Home::Directory(..) => {
             unreachable!("{home:?} has no outbox: nothing follows its changes")

@@ -52,8 +52,11 @@ async fn cut_app(node: &Arc<Node>, app: &Arc<App>, today: u32) -> Outcome<()> {
     let facts = app.facts();
     let kept = facts.settings.c2c_history_days;
     // Yesterday's directory may still get entries from the outbox; a kept day is never shorter than that.
-    let Some(last_old) = today.checked_sub(kept.max(1) + 1).filter(|_| kept > 0) else { return Ok(()) };
-    let first_old = node.history_cut_day(app).await?.max(day_of(facts.created.seconds()).saturating_sub(1));
+    let Some(last_old) = today.checked_sub(kept.max(1) + 1).filter(|_| kept > 0) else {
+        return Ok(());
+    };
+    let first_old =
+        node.history_cut_day(app).await?.max(day_of(facts.created.seconds()).saturating_sub(1));
     for day in first_old + 1..=last_old {
         cut_day(node, app, day).await?;
         node.set_history_cut_day(app, day).await?;
@@ -96,10 +99,15 @@ async fn cut_pair(
         }
         metrics::counter!("teahouse_messages_expired_total").increment(rows.len() as u64);
         app.pairs
-            .change(node, &pair, || Home::Pair(id, pair), |_, change| {
-                rows.iter().for_each(|row| change.delete(row.key.clone()));
-                Ok(())
-            })
+            .change(
+                node,
+                &pair,
+                || Home::Pair(id, pair),
+                |_, change| {
+                    rows.iter().for_each(|row| change.delete(row.key.clone()));
+                    Ok(())
+                },
+            )
             .await?;
     }
 }

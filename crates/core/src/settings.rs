@@ -83,8 +83,9 @@ pub struct FieldNames(pub Vec<String>);
 impl SettingValue for FieldNames {
     const EXPECTS: &'static str = "keywords of 1 to 8 letters, separated by commas";
     fn parse(text: &str) -> Option<Self> {
-        let valid =
-            |name: &str| (1..=8).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphabetic());
+        let valid = |name: &str| {
+            (1..=8).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphabetic())
+        };
         let names: Vec<String> =
             text.split(',').map(str::trim).filter(|n| !n.is_empty()).map(str::to_owned).collect();
         (names.len() <= 20 && names.iter().all(|n| valid(n))).then_some(Self(names))
@@ -230,16 +231,15 @@ impl AppSettings {
     /// range) fall back to the default and are reported.
     pub fn from_overrides(overrides: &BTreeMap<String, String>) -> (Self, Vec<SettingError>) {
         let mut settings = Self::default();
-        let problems = overrides
-            .iter()
-            .filter_map(|(name, value)| settings.set(name, value).err())
-            .collect();
+        let problems =
+            overrides.iter().filter_map(|(name, value)| settings.set(name, value).err()).collect();
         (settings, problems)
     }
 
     /// The table as a page of the manual.
     pub fn markdown() -> String {
-        let mut page = String::from("| setting | value | default | what it does |\n|---|---|---|---|\n");
+        let mut page =
+            String::from("| setting | value | default | what it does |\n|---|---|---|---|\n");
         for row in Self::table() {
             let help = row.help.trim();
             let default = if row.default.is_empty() { "(none)" } else { &row.default };

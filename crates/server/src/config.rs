@@ -123,7 +123,8 @@ mod tests {
 
     #[test]
     fn a_file_may_say_anything_that_is_known_and_nothing_else() {
-        let config: Config = toml::from_str("shards = 3\n[tls]\ncertificate='c'\nkey='k'").expect("valid");
+        let config: Config =
+            toml::from_str("shards = 3\n[tls]\ncertificate='c'\nkey='k'").expect("valid");
         assert_eq!((config.shards, config.rest_timeout_ms), (3, 3_000));
         assert!(toml::from_str::<Config>("shard = 3").is_err());
         assert!(toml::from_str::<Config>("[tls]\ncertificate='c'").is_err());

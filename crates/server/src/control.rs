@@ -79,21 +79,24 @@ impl ControlFile {
     /// Its name in the data directory.
     pub const NAME: &'static str = "control.json";
 
-    pub(crate) fn write(data: &Path, address: SocketAddr, server: &Server) -> Result<Self, Failure> {
+    pub(crate) fn write(
+        data: &Path,
+        address: SocketAddr,
+        server: &Server,
+    ) -> Result<Self, Failure> {
         let path = data.join(Self::NAME);
-        let file = Self {
-            address,
-            token: server.control_token.clone(),
-            path: path.clone(),
-        };
+        let file = Self { address, token: server.control_token.clone(), path: path.clone() };
         let json = serde_json::to_vec(&file).expect("plain data is JSON");
         let write = || {
             // A file left by a crash may have other permissions or an old token.
             match std::fs::remove_file(&path) {
-                Err(problem) if problem.kind() != std::io::ErrorKind::NotFound => return Err(problem),
+                Err(problem) if problem.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(problem);
+                }
                 Ok(()) | Err(_) => {}
             }
-            let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
+            let mut file =
+                OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
             file.write_all(&json)
         };
         write().map_err(|problem| Failure(format!("{}: {problem}", path.display())))?;
@@ -107,10 +110,9 @@ impl ControlFile {
     pub fn read(data: &Path) -> Result<Self, Failure> {
         let path = data.join(Self::NAME);
         let text = std::fs::read(&path).map_err(|problem| {
-            let why = match problem.kind() {
-                std::io::ErrorKind::NotFound => "no server is running on it".to_owned(),
-                _ => problem.to_string(),
-            };
+            let is_missing = problem.kind() == std::io::ErrorKind::NotFound;
+            let why =
+                if is_missing { "no server is running on it".into() } else { problem.to_string() };
             Failure(format!("{}: {why}", data.display()))
         })?;
         serde_json::from_slice(&text)
@@ -158,7 +160,8 @@ async fn answer(server: &std::sync::Arc<Server>, request: Request<Incoming>) -> 
         return refuse(StatusCode::UNAUTHORIZED, "the control token is missing or wrong");
     }
     let body = http::body(request.into_body(), BODY_BYTES_MAX).await;
-    let Ok(ask) = body.map_err(|_| ()).and_then(|b| serde_json::from_slice(&b).map_err(|_| ())) else {
+    let Ok(ask) = body.map_err(|_| ()).and_then(|b| serde_json::from_slice(&b).map_err(|_| ()))
+    else {
         return refuse(StatusCode::BAD_REQUEST, "the request is not understood");
     };
     match carry_out(server, ask).await {
@@ -225,7 +228,9 @@ async fn export(server: &std::sync::Arc<Server>, file: PathBuf) -> Outcome<serde
     let store = server.store.clone();
     let exported = tokio::task::spawn_blocking(move || crate::transfer::export_to(&*store, &file));
     match exported.await {
-        Ok(Ok(exported)) => Ok(serde_json::json!({ "partitions": exported.partitions, "rows": exported.rows })),
+        Ok(Ok(exported)) => {
+            Ok(serde_json::json!({ "partitions": exported.partitions, "rows": exported.rows }))
+        }
         Ok(Err(problem)) => Err(refused(&problem.0)),
         Err(panic) => Err(refused(&format!("the export failed: {panic}"))),
     }

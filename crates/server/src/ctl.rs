@@ -80,12 +80,14 @@ pub(crate) fn ask(file: &ControlFile, ask: &Ask) -> Result<Value, Failure> {
             .body(Full::<bytes::Bytes>::from(body))
             .map_err(Failure::new)?;
         let client = Client::builder(TokioExecutor::new()).build(HttpConnector::new());
-        let unreachable =
-            |problem: &dyn std::fmt::Display| Failure(format!("the server does not answer at {}: {problem}", file.address));
+        let unreachable = |problem: &dyn std::fmt::Display| {
+            Failure(format!("the server does not answer at {}: {problem}", file.address))
+        };
         let answer = client.request(request).await.map_err(|problem| unreachable(&problem))?;
         let status = answer.status();
         let body = answer.into_body().collect().await.map_err(|problem| unreachable(&problem))?;
-        let told: Value = serde_json::from_slice(&body.to_bytes()).map_err(|problem| unreachable(&problem))?;
+        let told: Value =
+            serde_json::from_slice(&body.to_bytes()).map_err(|problem| unreachable(&problem))?;
         if status.is_success() {
             return Ok(told);
         }

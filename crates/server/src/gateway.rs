@@ -77,7 +77,9 @@ pub(crate) fn is_upgrade(request: &Request<Incoming>) -> bool {
 
 fn names(headers: &HeaderMap, header: header::HeaderName, word: &str) -> bool {
     let says = |value: &HeaderValue| {
-        value.to_str().is_ok_and(|v| v.split(',').any(|part| part.trim().eq_ignore_ascii_case(word)))
+        value
+            .to_str()
+            .is_ok_and(|v| v.split(',').any(|part| part.trim().eq_ignore_ascii_case(word)))
     };
     headers.get_all(header).iter().any(says)
 }
@@ -94,7 +96,10 @@ pub(crate) fn upgrade(
     let version = request.headers().get(header::SEC_WEBSOCKET_VERSION);
     let key = request.headers().get(header::SEC_WEBSOCKET_KEY).cloned();
     let Some(key) = key.filter(|_| version.is_some_and(|version| version == "13")) else {
-        return http::text(StatusCode::BAD_REQUEST, "a WebSocket handshake of version 13 is needed\n");
+        return http::text(
+            StatusCode::BAD_REQUEST,
+            "a WebSocket handshake of version 13 is needed\n",
+        );
     };
     let query = match ConnectQuery::parse(request.uri().query().unwrap_or_default()) {
         Ok(query) => query,
@@ -293,7 +298,13 @@ impl Client {
         tokio::spawn(call.run(path, other_app));
     }
 
-    fn reply(&self, servcmd: &str, seq: u64, served: Option<&Served>, outcome: Result<String, Error>) {
+    fn reply(
+        &self,
+        servcmd: &str,
+        seq: u64,
+        served: Option<&Served>,
+        outcome: Result<String, Error>,
+    ) {
         reply(&self.connection, servcmd, seq, served, outcome);
     }
 }
@@ -392,10 +403,7 @@ impl Call {
     }
 
     fn guest(&self) -> Who {
-        Who::Guest {
-            connection: self.connection.clone(),
-            credentials: self.credentials.clone(),
-        }
+        Who::Guest { connection: self.connection.clone(), credentials: self.credentials.clone() }
     }
 }
 

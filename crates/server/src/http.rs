@@ -63,7 +63,9 @@ fn typed(status: StatusCode, kind: &'static str, body: impl Into<Bytes>) -> Answ
 pub(crate) async fn body(body: Incoming, bytes_max: usize) -> Result<Bytes, BodyProblem> {
     match Limited::new(body, bytes_max).collect().await {
         Ok(whole) => Ok(whole.to_bytes()),
-        Err(problem) if problem.is::<http_body_util::LengthLimitError>() => Err(BodyProblem::TooLong),
+        Err(problem) if problem.is::<http_body_util::LengthLimitError>() => {
+            Err(BodyProblem::TooLong)
+        }
         Err(_) => Err(BodyProblem::Cut),
     }
 }

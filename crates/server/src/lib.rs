@@ -7,8 +7,8 @@
 
 pub mod cli;
 pub mod config;
-pub mod control;
 mod connection;
+pub mod control;
 mod ctl;
 mod env;
 mod gateway;

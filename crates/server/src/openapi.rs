@@ -143,7 +143,11 @@ impl<'a> Described<'a> {
     /// The envelope and, written out in its place, the operation's own part.
     fn reply(&self, definitions: &Map<String, Value>) -> Value {
         let name = reference(&self.response);
-        let own = name.and_then(|name| definitions.get(name)).unwrap_or(&self.response);
+        let mut own = name.and_then(|name| definitions.get(name)).unwrap_or(&self.response).clone();
+        if let Some(own) = own.as_object_mut() {
+            // What the operation does is said above.
+            own.remove("description");
+        }
         json!({ "allOf": [{ "$ref": format!("#{SCHEMAS}/{ENVELOPE}") }, own] })
     }
 }

@@ -157,7 +157,8 @@ pub(crate) fn said(failure: Failure, family: &Family) -> Error {
 /// The setting is for commands with the default rate; the slower ones keep their share of it.
 fn calls_per_second(served: &Served, settings: &AppSettings) -> u32 {
     const DEFAULT: u64 = 200;
-    let share = u64::from(served.about.calls_per_second) * u64::from(settings.rest_calls_per_second);
+    let share =
+        u64::from(served.about.calls_per_second) * u64::from(settings.rest_calls_per_second);
     u32::try_from((share / DEFAULT).max(1)).unwrap_or(u32::MAX)
 }
 
@@ -168,7 +169,9 @@ mod tests {
     #[test]
     fn a_path_names_a_service_and_a_command_and_nothing_more() {
         assert_eq!(command("/v4/openim/sendmsg"), Some("openim/sendmsg"));
-        for bad in ["/v3/openim/sendmsg", "/v4/openim", "/v4/openim/", "/v4//sendmsg", "/v4/a/b/c", "/"] {
+        for bad in
+            ["/v3/openim/sendmsg", "/v4/openim", "/v4/openim/", "/v4//sendmsg", "/v4/a/b/c", "/"]
+        {
             assert_eq!(command(bad), None, "{bad}");
         }
     }

@@ -75,7 +75,8 @@ async fn serve(config: Config, apps: &[NewApp], dev: bool) -> Result<(), Failure
     let tls = config.tls.as_ref().map(tls::acceptor).transpose()?;
     // The address first: a server that cannot be reached does not touch the data.
     let listener = listen(config.listen)?;
-    let address = listener.local_addr().map_err(|problem| cannot_listen(config.listen, &problem))?;
+    let address =
+        listener.local_addr().map_err(|problem| cannot_listen(config.listen, &problem))?;
     let store = Arc::new(open_store(&config.data)?);
     let work = Work::default();
     let environment = env::system(&work, config.node_number);

@@ -27,10 +27,12 @@ const SWEEP: Duration = Duration::from_secs(5);
 const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
 const TLS_TIMEOUT: Duration = Duration::from_secs(10);
 
+type Seats = HashMap<u64, (Arc<App>, Arc<Connection>)>;
+
 /// The gateway connections of one shard.
 #[derive(Default)]
 pub(crate) struct Shard {
-    connections: Mutex<HashMap<u64, (Arc<App>, Arc<Connection>)>>,
+    connections: Mutex<Seats>,
     last_seat: AtomicU64,
 }
 
@@ -117,7 +119,7 @@ impl Shard {
         }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<u64, (Arc<App>, Arc<Connection>)>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Seats> {
         self.connections.lock().expect("bookkeeping of connections does not panic")
     }
 }

@@ -25,7 +25,10 @@ pub(crate) fn export(args: &ExportArgs) -> Result<(), Failure> {
         (Err(_), out) => {
             let dir = store_dir(&args.data);
             if !dir.exists() {
-                return Err(Failure(format!("{} is not a teahouse data directory", args.data.display())));
+                return Err(Failure(format!(
+                    "{} is not a teahouse data directory",
+                    args.data.display()
+                )));
             }
             let store = Embedded::open(&dir, &Options::default()).map_err(Failure::new)?;
             match out {

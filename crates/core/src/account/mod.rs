@@ -13,13 +13,13 @@ use teahouse_proto::time::{UnixMillis, UnixSeconds};
 use teahouse_store::{Partition, ReadError};
 
 use crate::app::App;
+use crate::conversation::Conversations;
 use crate::directory;
 use crate::entity::{Change, Entity, State};
 use crate::error::Outcome;
 use crate::event::{AccountRef, DevicesKicked, Event, ProfileChanged};
 use crate::node::{Node, decode_row};
 use crate::profile::{self, ProfileItem, ProfileValue};
-use crate::conversation::Conversations;
 use crate::rows::{AccountRow, DevicesRow, Home, Job, ListAccountJob, ProfileRow, key};
 
 /// The state of one user. A user that never existed, or was deleted, is a state too.
@@ -41,7 +41,8 @@ impl State for UserState {
         partition: &'a Partition,
     ) -> BoxFuture<'a, Result<Self, ReadError>> {
         async move {
-            let keys = [key::head(), key::profile(), key::devices()].map(|k| (partition.clone(), k));
+            let keys =
+                [key::head(), key::profile(), key::devices()].map(|k| (partition.clone(), k));
             let rows = node.store().get_many(&keys).await?;
             let [account, profile, devices] =
                 <[_; 3]>::try_from(rows).map_err(|_| ReadError::Corrupt("three rows".into()))?;

@@ -73,9 +73,8 @@ pub(crate) async fn missed(
             history::page(node, app, &summary.ends, &view, range, budget).await?
         };
         left -= page.messages.len();
-        let own = |stored: &Stored| {
-            stored.is_own(&summary.ends) && stored.row.origin == identity.inst_id
-        };
+        let own =
+            |stored: &Stored| stored.is_own(&summary.ends) && stored.row.origin == identity.inst_id;
         let messages = page.messages.into_iter().filter(|stored| !own(stored)).collect();
         missed.push(Missed { summary: summary.clone(), messages, complete: page.complete });
     }

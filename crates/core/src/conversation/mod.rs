@@ -82,12 +82,7 @@ impl Ends {
 }
 
 fn ends(own: &UserId, own_tiny: TinyId, peer: &UserId, row: &ConversationRow) -> Ends {
-    Ends {
-        own: own.clone(),
-        own_tiny,
-        peer: peer.clone(),
-        peer_tiny: TinyId(row.peer_tiny_id),
-    }
+    Ends { own: own.clone(), own_tiny, peer: peer.clone(), peer_tiny: TinyId(row.peer_tiny_id) }
 }
 
 /// The user with the index in memory.
@@ -145,11 +140,7 @@ pub(crate) async fn summaries(node: &Node, app: &App, user: &UserId) -> Outcome<
     });
     let pairs: Vec<PairKey> = rows.iter().map(|(ends, _)| ends.pair()).collect();
     let heads = pair::heads(node, app.id(), &pairs).await?;
-    Ok(rows
-        .into_iter()
-        .zip(heads)
-        .map(|((ends, row), head)| Summary { ends, row, head })
-        .collect())
+    Ok(rows.into_iter().zip(heads).map(|((ends, row), head)| Summary { ends, row, head }).collect())
 }
 
 /// When `reader` last read what `peer` wrote; 0: never. Told to the peer.

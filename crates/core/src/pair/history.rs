@@ -146,8 +146,7 @@ pub(crate) async fn page(
     let mut messages: Vec<Stored> = Vec::new();
     let mut bytes = 0;
     while from < to {
-        let rows =
-            node.store().scan(&partition, &from..&to, range.direction, ROWS_A_STEP).await?;
+        let rows = node.store().scan(&partition, &from..&to, range.direction, ROWS_A_STEP).await?;
         for row in &rows {
             let Some(stored) = Stored::decode(&row.key, &row.value)? else { continue };
             if !stored.is_visible(view) {

@@ -150,11 +150,7 @@ pub(crate) struct Sent {
     pub(crate) time: UnixSeconds,
 }
 
-pub(crate) async fn pair(
-    node: &Node,
-    app: &App,
-    pair: PairKey,
-) -> Outcome<Arc<Entity<PairState>>> {
+pub(crate) async fn pair(node: &Node, app: &App, pair: PairKey) -> Outcome<Arc<Entity<PairState>>> {
     app.pairs.get(node, &pair, || Home::Pair(app.id(), pair)).await
 }
 
@@ -168,7 +164,9 @@ pub(crate) async fn send(node: &Arc<Node>, app: &App, message: &NewMessage) -> O
         .change(node, &pair, home, |state, change| {
             let now = node.now();
             let key = SendKey::of_message(message);
-            if let Some(time) = state.dedupe.find(&key, now.seconds().minus_seconds(dedupe_s.into())) {
+            if let Some(time) =
+                state.dedupe.find(&key, now.seconds().minus_seconds(dedupe_s.into()))
+            {
                 return Ok((Sent { time }, false));
             }
             Ok(if message.life_s == 0 {
@@ -264,12 +262,7 @@ fn row(message: &NewMessage, head: &PairRow, from_high: bool, time: UnixSeconds)
     }
 }
 
-fn sent_event(
-    app: SdkAppId,
-    message: &NewMessage,
-    time: UnixSeconds,
-    ordinal: u64,
-) -> MessageSent {
+fn sent_event(app: SdkAppId, message: &NewMessage, time: UnixSeconds, ordinal: u64) -> MessageSent {
     MessageSent {
         app,
         from: message.ends.own.clone(),
@@ -298,8 +291,11 @@ impl MessageSent {
     /// Its place in the receiver's conversation; online-only messages have none.
     pub(crate) fn place(&self) -> Option<Place> {
         let counted = !self.no_unread;
-        (!self.online_only)
-            .then(|| Place { peer: self.from.clone(), ordinal: self.ordinal, counted })
+        (!self.online_only).then(|| Place {
+            peer: self.from.clone(),
+            ordinal: self.ordinal,
+            counted,
+        })
     }
 }
 

@@ -1,8 +1,8 @@
 //! What a one-to-one message must be, whoever sends it: pure checks on what the request says.
 
-use teahouse_proto::error::{Error, ErrorCode};
-use teahouse_proto::message::{MessageBody, OfflinePushInfo};
 use serde_json::value::RawValue;
+use teahouse_proto::error::{Error, ErrorCode};
+use teahouse_proto::message::{BodyError, MessageBody, OfflinePushInfo};
 
 use crate::settings::AppSettings;
 
@@ -25,11 +25,11 @@ pub(crate) fn body(
     };
     let left = max.checked_sub(cloud_custom_data.len());
     let left = left.ok_or_else(|| refuse_size(cloud_custom_data.len()))?;
-    MessageBody::parse(elements, left).map_err(|problem| match problem {
-        teahouse_proto::message::BodyError::TooLong { bytes, .. } => {
-            refuse_size(bytes + cloud_custom_data.len())
+    MessageBody::parse(elements, left).map_err(|problem| {
+        if let BodyError::TooLong { bytes, .. } = problem {
+            return refuse_size(bytes + cloud_custom_data.len());
         }
-        other => Error::with(other.c2c_code(), other.to_string()),
+        Error::with(problem.c2c_code(), problem.to_string())
     })
 }
 

@@ -185,7 +185,10 @@ mod tests {
         assert_eq!(checked(NICK, text_of(501)), Some(40601));
         assert_eq!(checked("Tag_Profile_IM_Location", text_of(16)), None);
         assert_eq!(checked("Tag_Profile_IM_Location", text_of(17)), Some(40601));
-        assert_eq!(checked("Tag_Profile_IM_Level", ProfileValue::Number(u64::from(u32::MAX))), None);
+        assert_eq!(
+            checked("Tag_Profile_IM_Level", ProfileValue::Number(u64::from(u32::MAX))),
+            None
+        );
         assert_eq!(checked("Tag_Profile_IM_Level", ProfileValue::Number(1 << 32)), Some(40605));
         assert_eq!(checked("Tag_Profile_Custom_Color", text_of(500)), None);
         assert_eq!(checked("Tag_Profile_Custom_Color", text_of(501)), Some(40601));

@@ -17,7 +17,12 @@ use crate::rows::key::UserRows;
 use crate::rows::{Home, key};
 
 /// All rows of one family of a user.
-pub(crate) async fn rows(node: &Node, app: &App, user: &UserId, rows: UserRows) -> Outcome<Vec<Row>> {
+pub(crate) async fn rows(
+    node: &Node,
+    app: &App,
+    user: &UserId,
+    rows: UserRows,
+) -> Outcome<Vec<Row>> {
     let (from, to) = key::user_rows(rows);
     let partition = Home::User(app.id(), user.clone()).partition();
     Ok(node.store().scan(&partition, &from..&to, Direction::Ascending, usize::MAX).await?)

@@ -41,7 +41,9 @@ fn excludes(policy: LoginPolicy, a: &Device, b: &Device) -> bool {
         (LoginPolicy::Dual | LoginPolicy::Triple, PlatformKind::Web) => Some(1),
         (LoginPolicy::Triple, PlatformKind::Desktop) => Some(2),
         (LoginPolicy::Dual, PlatformKind::Desktop)
-        | (LoginPolicy::Dual | LoginPolicy::Triple, PlatformKind::Mobile | PlatformKind::Pad) => Some(3),
+        | (LoginPolicy::Dual | LoginPolicy::Triple, PlatformKind::Mobile | PlatformKind::Pad) => {
+            Some(3)
+        }
     };
     class(a).is_some() && class(a) == class(b)
 }
@@ -108,7 +110,11 @@ mod tests {
         check("triple", &[IPhone, Mac, Web], &[IPhone, Mac, Web]);
         check("triple", &[IPhone, Mac, Web, IPad], &[Mac, Web, IPad]);
         check("triple", &[Mac, Pc], &[Pc]);
-        check("multi", &[IPhone, Android, IPad, Mac, Pc, Web], &[IPhone, Android, IPad, Mac, Pc, Web]);
+        check(
+            "multi",
+            &[IPhone, Android, IPad, Mac, Pc, Web],
+            &[IPhone, Android, IPad, Mac, Pc, Web],
+        );
     }
 
     #[test]
@@ -117,7 +123,8 @@ mod tests {
         assert_eq!(left(&settings("multi", 1, 3), &[Mac, Mac, Mac, Mac]).len(), 3);
         assert_eq!(left(&settings("dual", 1, 3), &[Mac, Mac]).len(), 1, "several need multi");
         let new = Device { inst_id: 3, platform: Web, login_ms: 3 };
-        let others = [(2, 2), (1, 1)].map(|(inst_id, login_ms)| Device { inst_id, login_ms, ..new });
+        let others =
+            [(2, 2), (1, 1)].map(|(inst_id, login_ms)| Device { inst_id, login_ms, ..new });
         let out = displaced(&settings("multi", 2, 1), &others, &new);
         assert_eq!(out, [(1, KickType::MultipleAccount)]);
     }

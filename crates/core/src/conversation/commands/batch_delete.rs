@@ -63,7 +63,8 @@ pub(crate) async fn run(caller: Caller, request: Request) -> Outcome<Response> {
         peers.extend(item.peer()?.cloned());
     }
     let clear = request.clear_ramble == Some(1);
-    conversation::delete(caller.node(), caller.app(), &user, &peers, clear, caller.origin()).await?;
+    conversation::delete(caller.node(), caller.app(), &user, &peers, clear, caller.origin())
+        .await?;
     let done = |item: ContactItem| ResultItem {
         kind: item.kind,
         to_account: item.to_account,

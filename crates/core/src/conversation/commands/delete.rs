@@ -37,6 +37,7 @@ pub(crate) async fn run(caller: Caller, request: Request) -> Outcome<Empty> {
     let item = ContactItem { kind, to_account, to_group_id };
     let peers: Vec<UserId> = item.peer()?.cloned().into_iter().collect();
     let clear = clear_ramble == Some(1);
-    conversation::delete(caller.node(), caller.app(), &user, &peers, clear, caller.origin()).await?;
+    conversation::delete(caller.node(), caller.app(), &user, &peers, clear, caller.origin())
+        .await?;
     Ok(Empty {})
 }

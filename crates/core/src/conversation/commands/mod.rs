@@ -65,7 +65,9 @@ fn bad_item(info: &str) -> Error {
 /// Whose conversations: users are their own, administrators name somebody who exists.
 async fn owner(caller: &Caller, named: Option<UserId>) -> Outcome<UserId> {
     if caller.is_admin() && named.is_none() {
-        return Err(Error::with(ErrorCode::ConversationBadParameter, "From_Account is missing").into());
+        return Err(
+            Error::with(ErrorCode::ConversationBadParameter, "From_Account is missing").into()
+        );
     }
     let owner = caller.acting_as(named, ErrorCode::ConversationNotAdmin)?;
     let unknown = ErrorCode::ConversationAccountUnknown;

@@ -154,7 +154,8 @@ async fn items(
     let places: Vec<_> = summaries.iter().map(|s| (&s.ends, s.shown())).collect();
     let last = history::at_places(caller.node(), caller.app().id(), &places).await?;
     let with_last: Vec<(Summary, Option<Stored>)> = summaries.into_iter().zip(last).collect();
-    let items = in_parallel(with_last, AT_ONCE, |(summary, last)| item(caller, user, summary, last));
+    let items =
+        in_parallel(with_last, AT_ONCE, |(summary, last)| item(caller, user, summary, last));
     items.await.into_iter().collect()
 }
 

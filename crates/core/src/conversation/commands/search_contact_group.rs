@@ -61,7 +61,8 @@ const CONVERSATIONS_MAX: usize = 300;
 pub(crate) async fn run(caller: Caller, request: Request) -> Outcome<Response> {
     let user = owner(&caller, request.from_account).await?;
     if request.contact_item.len() > CONVERSATIONS_MAX {
-        let info = format!("{} conversations, at most {CONVERSATIONS_MAX}", request.contact_item.len());
+        let info =
+            format!("{} conversations, at most {CONVERSATIONS_MAX}", request.contact_item.len());
         return Err(Error::with(ErrorCode::ConversationBadParameter, info).into());
     }
     let mut contact_result_item = Vec::new();

@@ -24,7 +24,8 @@ use crate::pair::Ends;
 use crate::pair::history::Stored;
 use crate::request;
 
-pub(crate) const OPERATION: Operation<Request, Response> = Operation::new("openim/getmsg").gateway();
+pub(crate) const OPERATION: Operation<Request, Response> =
+    Operation::new("openim/getmsg").gateway();
 
 request! {
     pub(crate) struct Request {

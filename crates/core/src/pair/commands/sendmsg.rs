@@ -106,7 +106,8 @@ async fn accept(caller: &Caller, request: Request) -> Outcome<NewMessage> {
         .with(MessageFlags::HIDDEN_FROM_SENDER, by_admin && sync == Some(2));
     let (node, app) = (caller.node(), caller.app());
     let ends = admission::to_user(caller, from, request.to_account).await?;
-    let face = account::user(node, app, &ends.own).await?.read(|state| profile::face(&state.profile));
+    let face =
+        account::user(node, app, &ends.own).await?.read(|state| profile::face(&state.profile));
     let random_seq = || u32::try_from(node.random() >> 32).expect("32 bits");
     Ok(NewMessage {
         ends,

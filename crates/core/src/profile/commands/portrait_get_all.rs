@@ -60,7 +60,12 @@ pub(crate) async fn run(caller: Caller, request: Request) -> Outcome<Response> {
             profile_item.push(ProfileItem { tag: profile::NICK.to_owned(), value });
         }
         let result_info = String::new();
-        user_profile_item.push(UserProfile { to_account, profile_item, result_code: 0, result_info });
+        user_profile_item.push(UserProfile {
+            to_account,
+            profile_item,
+            result_code: 0,
+            result_info,
+        });
     }
     Ok(Response { user_profile_item })
 }

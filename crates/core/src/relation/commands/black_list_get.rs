@@ -54,7 +54,8 @@ const PAGE_MAX: u32 = 1_000;
 pub(crate) async fn run(caller: Caller, request: Request) -> Outcome<Response> {
     let user = owner(&caller, request.from_account).await?;
     let blocked = rows(caller.node(), caller.app(), &user, UserRows::Blocked).await?;
-    let (start, page) = (request.start_index as usize, request.max_limited.clamp(1, PAGE_MAX) as usize);
+    let (start, page) =
+        (request.start_index as usize, request.max_limited.clamp(1, PAGE_MAX) as usize);
     let more = blocked.len() > start.saturating_add(page);
     Ok(Response {
         black_list_item: blocked

@@ -166,7 +166,9 @@ fn admit_device(
 ) -> u32 {
     let row = &mut state.devices;
     let known = |device: &DeviceRow| {
-        device.instance == connection.instance && !connection.instance.is_empty() && device.kicked == 0
+        device.instance == connection.instance
+            && !connection.instance.is_empty()
+            && device.kicked == 0
     };
     let known = row.devices.iter().find(|device| known(device)).map(|device| device.inst_id);
     let inst_id = known.unwrap_or_else(|| {
