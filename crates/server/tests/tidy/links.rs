@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 /// Documents that have to exist; those of `docs` are added.
 const DOCUMENTS: &[&str] = &["README.md", "ARCHITECTURE.md", "spec/README.md"];
 
-/// Folders that hold what others made.
-const FOREIGN: &[&str] = &[".git", "target", "node_modules"];
+/// Folders that hold no text of this project: what tools make, what others wrote, what servers store.
+const FOREIGN: &[&str] = &[".git", "artifacts", "data", "node_modules", "target"];
 
 #[test]
 fn relative_links_lead_to_files() {
