@@ -23,6 +23,8 @@ use teahouse_store::{
 
 /// Names the directory for the process to be killed.
 const DIRECTORY: &str = "TEAHOUSE_STORE_CRASH_DIRECTORY";
+/// Has it write this many relaxed commits, and no others, and then wait to be killed.
+const RELAXED: &str = "TEAHOUSE_STORE_CRASH_RELAXED";
 const PARTITIONS: u64 = 5;
 /// Commits that the writer keeps outstanding.
 const OUTSTANDING: usize = 100;
@@ -63,15 +65,20 @@ fn the_process_to_be_killed() {
     let mut next: Vec<u64> =
         (0..PARTITIONS).map(|number| wait(store.version(&name(number))).unwrap().0).collect();
     let mut random = Random(next.iter().sum());
+    let relaxed: Option<u64> = std::env::var(RELAXED).ok().map(|count| count.parse().unwrap());
+    let mut left = relaxed.unwrap_or(u64::MAX);
     let mut queued: VecDeque<(u64, BoxFuture<'static, Result<Version, CommitError>>)> =
         VecDeque::new();
     let mut output = std::io::stdout().lock();
     loop {
-        while queued.len() < OUTSTANDING {
+        while queued.len() < OUTSTANDING && left > 0 {
+            left -= 1;
             let number = random.below(PARTITIONS);
             let expected = &mut next[usize::try_from(number).unwrap()];
-            let durability =
-                if random.below(3) == 0 { Durability::Relaxed } else { Durability::Synced };
+            let durability = match relaxed.is_some() || random.below(3) == 0 {
+                true => Durability::Relaxed,
+                false => Durability::Synced,
+            };
             queued.push_back((
                 number,
                 store.commit(Commit {
@@ -83,10 +90,12 @@ fn the_process_to_be_killed() {
             ));
             *expected += 1;
         }
-        let (number, outcome) = queued.pop_front().unwrap();
+        let Some((number, outcome)) = queued.pop_front() else { break };
         let version = wait(outcome).unwrap();
         writeln!(output, "acked {number} {version}").unwrap();
     }
+    // The input ends when the parent does.
+    std::io::stdin().read_line(&mut String::new()).unwrap();
 }
 
 /// Writes errors as plain lines, so that the parent can read why the process ended.
@@ -117,12 +126,19 @@ impl tracing::Subscriber for PrintErrors {
 fn start_writer(command: &mut Command, directory: &Path) -> (Child, BufReader<ChildStdout>) {
     let mut child = command
         .env(DIRECTORY, directory)
-        .stdin(Stdio::null())
+        .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
         .expect("the writer starts");
     let output = BufReader::new(child.stdout.take().expect("it is piped"));
     (child, output)
+}
+
+/// This program, told to run nothing but the writer.
+fn writer(program: &Path) -> Command {
+    let mut command = Command::new(program);
+    command.args(["--exact", "the_process_to_be_killed", "--nocapture"]);
+    command
 }
 
 /// Reads `count` acknowledgements at most into `acked`; answers how many there were.
@@ -185,8 +201,7 @@ fn kill_9_loses_nothing_that_was_acknowledged() {
     // The moment is an acknowledgement, so a slow machine kills just where a fast one does; the
     // store has then up to 100 more commits in flight.
     for moment in [1, 700, 37, 2000, 150, 3000, 5, 1200] {
-        let mut command = Command::new(&program);
-        command.args(["--exact", "the_process_to_be_killed", "--nocapture"]);
+        let mut command = writer(&program);
         let (mut child, mut output) = start_writer(&mut command, root.path());
         assert_eq!(read_acks(&mut output, moment, &mut acked), moment);
         child.kill().unwrap();
@@ -196,6 +211,24 @@ fn kill_9_loses_nothing_that_was_acknowledged() {
         check(&open(root.path()), &acked);
     }
     assert!(acked.iter().sum::<u64>() > 7000);
+}
+
+/// Relaxed commits survive the process: acknowledged means at least handed to the kernel. Here
+/// nothing follows them that could push them out of a buffer of the process.
+#[test]
+fn kill_9_loses_no_relaxed_commit_either() {
+    let root = tempfile::tempdir().unwrap();
+    let program = std::env::current_exe().unwrap();
+    let mut acked = vec![0; usize::try_from(PARTITIONS).unwrap()];
+    for count in [1, 3, 20, 150] {
+        let mut command = writer(&program);
+        command.env(RELAXED, count.to_string());
+        let (mut child, mut output) = start_writer(&mut command, root.path());
+        assert_eq!(read_acks(&mut output, count, &mut acked), count);
+        child.kill().unwrap();
+        assert_eq!(child.wait().unwrap().signal(), Some(SIGKILL));
+        check(&open(root.path()), &acked);
+    }
 }
 
 #[test]

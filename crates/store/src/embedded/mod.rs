@@ -1,8 +1,8 @@
 //! The engine for one machine: a directory, one thread that writes, a few that read.
 //!
-//! Start with [`Embedded`]. A commit goes through [`queue`] to [`commit_thread`]; reads go through
-//! [`readers`] to [`engine`]. [`layout`] says how rows lie in the database, [`directory`] what is
-//! around it, [`transfer`] how everything gets out and in.
+//! Start with [`Embedded`]. A commit goes through `queue` to `commit_thread`; reads go through
+//! `readers` to `engine`. `layout` says how rows lie in the database, `directory` what is around
+//! it, `transfer` how everything gets out and in.
 
 mod commit_thread;
 mod directory;
