@@ -110,3 +110,21 @@ describe('export and import', () => {
     assert.deepEqual(await readdir(dir), []);
   });
 });
+
+describe('data of another version', () => {
+  test('data that a newer version wrote is refused and left alone', async () => {
+    const { server, ...people } = await inhabited();
+    await server.stop();
+    const file = join(server.dir, 'store', 'format');
+    const format = await readFile(file, 'utf8');
+    await writeFile(file, format.replace(/format \d+/, 'format 999'));
+    const outcome = await run(['serve', '--data', server.dir, '--listen', '127.0.0.1:0']);
+    assert.notEqual(outcome.code, 0);
+    assert.equal(outcome.stderr.trim().split('\n').length, 1, outcome.stderr);
+    assert.match(outcome.stderr, /999/);
+    await writeFile(file, format);
+    await server.start();
+    await assertSame(server, people);
+    await server.stop();
+  });
+});
