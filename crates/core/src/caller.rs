@@ -8,7 +8,7 @@ use teahouse_proto::time::{UnixMillis, UnixSeconds};
 
 use crate::app::App;
 use crate::error::Outcome;
-use crate::hub::Connection;
+use crate::hub::{Connection, Turn};
 use crate::node::Node;
 use crate::session::Credentials;
 
@@ -18,6 +18,7 @@ pub struct Caller {
     node: Arc<Node>,
     app: Arc<App>,
     who: Who,
+    turn: Option<Arc<Turn>>,
 }
 
 /// The somebody.
@@ -56,7 +57,19 @@ pub struct Identity {
 impl Caller {
     /// Made by a face after it has checked who it is.
     pub fn new(node: Arc<Node>, app: Arc<App>, who: Who) -> Self {
-        Self { node, app, who }
+        Self { node, app, who, turn: None }
+    }
+
+    /// The same, for a request that waited for its turn on its connection.
+    pub fn in_turn(self, turn: Turn) -> Self {
+        Self { turn: Some(Arc::new(turn)), ..self }
+    }
+
+    /// The next request of the connection may take effect: this one's place is certain.
+    pub(crate) fn end_turn(&self) {
+        if let Some(turn) = &self.turn {
+            turn.end();
+        }
     }
 
     /// The node that runs the operation.

@@ -6,7 +6,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
 use bytes::Bytes;
@@ -14,7 +14,7 @@ use teahouse_proto::frame;
 use teahouse_proto::ids::{SdkAppId, TinyId, UserId};
 use teahouse_proto::platform::Platform;
 use teahouse_proto::time::{UnixMillis, UnixSeconds};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 
 /// A push, encoded at most once for each variant in use, however many sockets it goes to.
 #[derive(Debug)]
@@ -85,6 +85,27 @@ pub struct Connection {
     session: Mutex<Option<Session>>,
     last_heard_ms: AtomicU64,
     sync: Mutex<Sync>,
+    turns: Semaphore,
+}
+
+/// The right to take effect before all later requests of a connection that wait for theirs.
+pub struct Turn {
+    connection: Arc<Connection>,
+    ended: AtomicBool,
+}
+
+impl Turn {
+    pub(crate) fn end(&self) {
+        if !self.ended.swap(true, Ordering::Relaxed) {
+            self.connection.turns.add_permits(1);
+        }
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        self.end();
+    }
 }
 
 /// A user on a device.
@@ -136,7 +157,15 @@ impl Connection {
             session: Mutex::default(),
             last_heard_ms: AtomicU64::new(now.0),
             sync: Mutex::default(),
+            turns: Semaphore::new(1),
         })
+    }
+
+    /// Waits until all earlier requests that asked for a turn have ended theirs: first come, first served.
+    pub async fn turn(self: &Arc<Self>) -> Turn {
+        let permit = self.turns.acquire().await.expect("it is never closed");
+        permit.forget();
+        Turn { connection: self.clone(), ended: AtomicBool::new(false) }
     }
 
     /// What waits to be written.

@@ -93,6 +93,8 @@ pub struct About {
     pub calls_per_second: u32,
     /// Clients call it for communities under `million_group_open_http_svc`.
     pub million: bool,
+    /// Requests of one connection take effect in the order in which they were sent.
+    pub in_order: bool,
     /// A request without a reply.
     pub one_way: bool,
     /// The client's feature bit which says that the server offers this.
@@ -115,6 +117,7 @@ impl<Q, R> Operation<Q, R> {
             access: Access::LoggedIn,
             calls_per_second: 200,
             million: false,
+            in_order: false,
             one_way: false,
             feature_bit: None,
         };
@@ -142,6 +145,13 @@ impl<Q, R> Operation<Q, R> {
     /// Also called under the service name of communities.
     pub const fn million(mut self) -> Self {
         self.about.million = true;
+        self
+    }
+
+    /// Takes effect in the order of sending: the operation ends its turn (`Caller::end_turn`) as soon
+    /// as its place is certain.
+    pub const fn in_order(mut self) -> Self {
+        self.about.in_order = true;
         self
     }
 
@@ -325,14 +335,9 @@ impl Registry {
     /// The operation that the gateway serves under `service.command`.
     pub fn gateway(&self, servcmd: &str) -> Option<&Served> {
         let path = servcmd.replacen('.', "/", 1);
-        let served = match path.strip_prefix("million_") {
-            Some(twin) => {
-                let served = &self.served[*self.by_path.get(twin)?];
-                served.about.million.then_some(served)?
-            }
-            None => &self.served[*self.by_path.get(path.as_str())?],
-        };
-        served.about.gateway.then_some(served)
+        let find = |path: &str| self.by_path.get(path).map(|index| &self.served[*index]);
+        let twin = || find(path.strip_prefix("million_")?).filter(|served| served.about.million);
+        find(&path).or_else(twin).filter(|served| served.about.gateway)
     }
 
     /// All operations, in the order of the table.

@@ -20,7 +20,7 @@ use hyper_util::rt::TokioIo;
 use teahouse_core::app::App;
 use teahouse_core::caller::{Caller, Identity, Who};
 use teahouse_core::error::Outcome;
-use teahouse_core::hub::{CloseReason, Connection};
+use teahouse_core::hub::{CloseReason, Connection, Turn};
 use teahouse_core::operation::{Access, Served, family};
 use teahouse_core::session::{self, Credentials};
 use teahouse_proto::envelope::{envelope, error_envelope};
@@ -272,13 +272,12 @@ impl Client {
                 return;
             }
         };
-        let Some(served) = self.server.node.registry().gateway(&request.servcmd) else {
+        if self.server.node.registry().gateway(&request.servcmd).is_none() {
             let code = family(&request.servcmd).unknown_command;
             let error = Error::with(code, format!("{} is not served", request.servcmd));
-            return self.reply(&request.servcmd, request.seq, None, Err(error));
-        };
+            return reply(&self.connection, &request.servcmd, request.seq, None, Err(error));
+        }
         self.in_flight.count.fetch_add(1, Ordering::Relaxed);
-        let path = served.about.path;
         let call = Call {
             server: self.server.clone(),
             app: self.app.clone(),
@@ -295,17 +294,7 @@ impl Client {
             working: self.server.work.start(),
         };
         let other_app = request.sdkappid.0 != 0 && request.sdkappid != self.app.id();
-        tokio::spawn(call.run(path, other_app));
-    }
-
-    fn reply(
-        &self,
-        servcmd: &str,
-        seq: u64,
-        served: Option<&Served>,
-        outcome: Result<String, Error>,
-    ) {
-        reply(&self.connection, servcmd, seq, served, outcome);
+        tokio::spawn(call.run(other_app));
     }
 }
 
@@ -350,11 +339,13 @@ struct Call {
 }
 
 impl Call {
-    async fn run(self, path: &'static str, other_app: bool) {
+    async fn run(self, other_app: bool) {
         let served = self.server.node.registry().gateway(&self.servcmd);
         let served = served.expect("looked up before it was started");
-        debug_assert_eq!(served.about.path, path);
-        let outcome = self.answer(served, other_app).await;
+        // Taken first of all: everything before an operation's own place can wait for the store, and
+        // what waits can be overtaken.
+        let turn = if served.about.in_order { Some(self.connection.turn().await) } else { None };
+        let outcome = self.answer(served, other_app, turn).await;
         if !served.about.one_way {
             reply(&self.connection, &self.servcmd, self.seq, Some(served), outcome);
         }
@@ -363,12 +354,21 @@ impl Call {
         drop(self.working);
     }
 
-    async fn answer(&self, served: &Served, other_app: bool) -> Result<String, Error> {
+    async fn answer(
+        &self,
+        served: &Served,
+        other_app: bool,
+        turn: Option<Turn>,
+    ) -> Result<String, Error> {
         if other_app {
             return Err(ErrorCode::DifferentApps.into());
         }
         let who = self.who(served).await.map_err(|failure| said(failure, served.family))?;
         let caller = Caller::new(self.server.node.clone(), self.app.clone(), who);
+        let caller = match turn {
+            Some(turn) => caller.in_turn(turn),
+            None => caller,
+        };
         served.run(caller, &self.body).await
     }
 

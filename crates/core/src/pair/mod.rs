@@ -155,13 +155,20 @@ pub(crate) async fn pair(node: &Node, app: &App, pair: PairKey) -> Outcome<Arc<E
 }
 
 /// Stores and delivers `message`; a repetition within the duplicate window gets the first result.
-pub(crate) async fn send(node: &Arc<Node>, app: &App, message: &NewMessage) -> Outcome<Sent> {
+/// `placed` is called under the pair's lock: whoever sends to it later comes after this message.
+pub(crate) async fn send(
+    node: &Arc<Node>,
+    app: &App,
+    message: &NewMessage,
+    placed: impl Fn(),
+) -> Outcome<Sent> {
     let pair = message.ends.pair();
     let home = || Home::Pair(app.id(), pair);
     let dedupe_s = app.facts().settings.c2c_dedupe_s;
     let (sent, first) = app
         .pairs
         .change(node, &pair, home, |state, change| {
+            placed();
             let now = node.now();
             let key = SendKey::of_message(message);
             if let Some(time) =

@@ -113,12 +113,17 @@ pub(crate) fn check(
         );
     }
     match (kind, value) {
-        (Kind::Text { bytes_max }, ProfileValue::Text(text)) if text.len() > bytes_max => refuse(
-            ErrorCode::ProfileValueTooLong,
-            format!("{tag} is {} bytes, at most {bytes_max}", text.len()),
-        ),
+        (Kind::Text { bytes_max }, ProfileValue::Text(text)) if text.len() > bytes_max => {
+            let too_long = text.len() > VALUE_BYTES_MAX;
+            let code = if too_long {
+                ErrorCode::ProfileValueTooLong
+            } else {
+                ErrorCode::ProfileValueInvalid
+            };
+            refuse(code, format!("{tag} is {} bytes, at most {bytes_max}", text.len()))
+        }
         (Kind::Number { max }, ProfileValue::Number(number)) if *number > max => {
-            refuse(ErrorCode::ProfileValueInvalid, format!("{tag} is {number}, at most {max}"))
+            refuse(ErrorCode::ProfileValueType, format!("{tag} is {number}, at most {max}"))
         }
         (Kind::OneOf(values), ProfileValue::Text(text)) if !values.contains(&text.as_str()) => {
             refuse(ErrorCode::ProfileValueInvalid, format!("{tag} is one of {}", values.join(", ")))
@@ -184,12 +189,13 @@ mod tests {
         assert_eq!(checked(NICK, text_of(500)), None);
         assert_eq!(checked(NICK, text_of(501)), Some(40601));
         assert_eq!(checked("Tag_Profile_IM_Location", text_of(16)), None);
-        assert_eq!(checked("Tag_Profile_IM_Location", text_of(17)), Some(40601));
+        assert_eq!(checked("Tag_Profile_IM_Location", text_of(17)), Some(40605));
+        assert_eq!(checked("Tag_Profile_IM_Location", text_of(501)), Some(40601));
         assert_eq!(
             checked("Tag_Profile_IM_Level", ProfileValue::Number(u64::from(u32::MAX))),
             None
         );
-        assert_eq!(checked("Tag_Profile_IM_Level", ProfileValue::Number(1 << 32)), Some(40605));
+        assert_eq!(checked("Tag_Profile_IM_Level", ProfileValue::Number(1 << 32)), Some(40610));
         assert_eq!(checked("Tag_Profile_Custom_Color", text_of(500)), None);
         assert_eq!(checked("Tag_Profile_Custom_Color", text_of(501)), Some(40601));
     }

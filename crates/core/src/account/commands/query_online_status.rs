@@ -121,7 +121,9 @@ pub(super) async fn query(
         }
     }
     if found.is_empty() {
-        return Err(ErrorCode::AccountNotImported.into());
+        let extra = serde_json::json!({ "ErrorList": unknown });
+        let extra = serde_json::value::to_raw_value(&extra).expect("plain data is JSON");
+        return Err(Error::new(ErrorCode::AccountNotImported).with_extra(extra).into());
     }
     Ok((found, unknown))
 }

@@ -3,14 +3,18 @@
 //!
 //! Callers: users.
 
+use teahouse_proto::error::ErrorCode;
+
 use super::batch_get_group_notify::Changes;
 use crate::caller::Caller;
 use crate::error::Outcome;
 use crate::operation::Operation;
+use crate::relation::{named, rows};
 use crate::request;
+use crate::rows::key::UserRows;
 
 pub(crate) const OPERATION: Operation<Request, Changes> =
-    Operation::new("group_open_http_svc/get_group_notify").gateway().million();
+    Operation::new("group_open_http_svc/get_group_notify").gateway();
 
 request! {
     pub(crate) struct Request {
@@ -19,6 +23,11 @@ request! {
     }
 }
 
-pub(crate) async fn run(_: Caller, request: Request) -> Outcome<Changes> {
-    Ok(Changes::none(request.group_id))
+pub(crate) async fn run(caller: Caller, request: Request) -> Outcome<Changes> {
+    let user = caller.acting_as(None, ErrorCode::GroupPermissionDenied)?;
+    let joined = rows(caller.node(), caller.app(), &user, UserRows::JoinedGroups).await?;
+    if joined.iter().filter_map(named).any(|group| group == request.group_id) {
+        return Ok(Changes::none(request.group_id));
+    }
+    Err(ErrorCode::GroupNotFound.into())
 }

@@ -1,6 +1,7 @@
 //! `openim/get_c2c_peer_mute_notifications`: the caller's receive option for each peer.
 //!
-//! Callers: users.
+//! Callers: users. Without peers (as the older client package asks after a login): those whose option is
+//! not the default.
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -8,7 +9,7 @@ use teahouse_proto::error::{Error, ErrorCode};
 use teahouse_proto::ids::UserId;
 
 use crate::caller::Caller;
-use crate::conversation;
+use crate::conversation::{self, Summary};
 use crate::error::Outcome;
 use crate::operation::Operation;
 use crate::request;
@@ -18,8 +19,8 @@ pub(crate) const OPERATION: Operation<Request, Response> =
 
 request! {
     pub(crate) struct Request {
-        /// Up to 100 peers.
-        peer_account: Vec<String> = "Peer_Account" else ToAccountInvalid,
+        /// Up to 100 peers; all with another option than 0 when absent.
+        peer_account: Option<Vec<String>> = "Peer_Account" else ToAccountInvalid,
     }
 }
 
@@ -29,6 +30,8 @@ request! {
 pub(crate) struct Response {
     /// In the order of the request.
     mute_notifications_list: Vec<PeerOption>,
+    /// Rises with each change.
+    update_sequence: u64,
 }
 
 /// The option for one peer.
@@ -44,19 +47,37 @@ struct PeerOption {
 const PEERS_MAX: usize = 100;
 
 pub(crate) async fn run(caller: Caller, request: Request) -> Outcome<Response> {
-    if request.peer_account.len() > PEERS_MAX {
-        let info = format!("{} accounts, at most {PEERS_MAX}", request.peer_account.len());
+    let user = caller.acting_as(None, ErrorCode::MsgNotAdmin)?;
+    let mute_notifications_list = match request.peer_account {
+        Some(peers) => of_peers(&caller, &user, peers).await?,
+        None => changed(&caller, &user).await?,
+    };
+    Ok(Response { mute_notifications_list, update_sequence: 0 })
+}
+
+async fn of_peers(caller: &Caller, user: &UserId, peers: Vec<String>) -> Outcome<Vec<PeerOption>> {
+    if peers.len() > PEERS_MAX {
+        let info = format!("{} accounts, at most {PEERS_MAX}", peers.len());
         return Err(Error::with(ErrorCode::TooManyTargets, info).into());
     }
-    let user = caller.acting_as(None, ErrorCode::MsgNotAdmin)?;
-    let mut mute_notifications_list = Vec::with_capacity(request.peer_account.len());
-    for peer_account in request.peer_account {
+    let mut options = Vec::with_capacity(peers.len());
+    for peer_account in peers {
         let found = match UserId::parse(&peer_account) {
-            Ok(peer) => conversation::find(caller.node(), caller.app(), &user, &peer).await?,
+            Ok(peer) => conversation::find(caller.node(), caller.app(), user, &peer).await?,
             Err(_) => None,
         };
         let mute_notifications = found.map_or(0, |(_, row)| row.receive_option);
-        mute_notifications_list.push(PeerOption { peer_account, mute_notifications });
+        options.push(PeerOption { peer_account, mute_notifications });
     }
-    Ok(Response { mute_notifications_list })
+    Ok(options)
+}
+
+async fn changed(caller: &Caller, user: &UserId) -> Outcome<Vec<PeerOption>> {
+    let summaries = conversation::summaries(caller.node(), caller.app(), user).await?;
+    let option = |summary: Summary| PeerOption {
+        peer_account: summary.ends.peer.to_string(),
+        mute_notifications: summary.row.receive_option,
+    };
+    let changed = summaries.into_iter().filter(|summary| summary.row.receive_option != 0);
+    Ok(changed.map(option).collect())
 }

@@ -4,8 +4,10 @@
 //! durable. A repeated send (same sender, sequence, random and content within the duplicate window) is
 //! answered with the first result.
 
-use schemars::JsonSchema;
-use serde::Serialize;
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 use teahouse_proto::error::{Error, ErrorCode};
 use teahouse_proto::ids::{MsgKey, UserId};
@@ -23,7 +25,7 @@ use crate::request;
 use crate::rows::MessageFlags;
 
 pub(crate) const OPERATION: Operation<Request, Response> =
-    Operation::new("openim/sendmsg").rest().gateway();
+    Operation::new("openim/sendmsg").rest().gateway().in_order();
 
 request! {
     pub(crate) struct Request {
@@ -38,7 +40,7 @@ request! {
         /// When the sender wrote it, unix seconds. The message's own time is the server's.
         msg_client_time: Option<UnixSeconds> = "MsgClientTime" | "MsgTimeStamp" else MsgTimeStampInvalid,
         /// Elements; with `CloudCustomData` at most 12 KiB (a setting).
-        msg_body: Option<Box<RawValue>> = "MsgBody" else MsgBodyNotArray,
+        msg_body: Elements = "MsgBody" else MsgBodyNotArray,
         /// Stored and delivered with the message.
         cloud_custom_data: Option<String> = "CloudCustomData",
         /// 1: for connected devices only, not stored.
@@ -60,6 +62,38 @@ request! {
     }
 }
 
+/// An array of `{"MsgType", "MsgContent"}`, as sent: it is kept to the letter.
+#[derive(Debug)]
+pub(crate) struct Elements(Box<RawValue>);
+
+impl<'de> Deserialize<'de> for Elements {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let raw = Box::<RawValue>::deserialize(deserializer)?;
+        if raw.get() == "null" {
+            return Err(serde::de::Error::custom("expected an array of elements"));
+        }
+        Ok(Self(raw))
+    }
+}
+
+impl JsonSchema for Elements {
+    fn schema_name() -> Cow<'static, str> {
+        "MsgBody".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        schemars::json_schema!({
+            "type": "array",
+            "minItems": 1,
+            "items": {
+                "type": "object",
+                "required": ["MsgType", "MsgContent"],
+                "properties": { "MsgType": { "type": "string" }, "MsgContent": { "type": "object" } },
+            },
+        })
+    }
+}
+
 /// See the module.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
@@ -73,7 +107,7 @@ pub(crate) struct Response {
 pub(crate) async fn run(caller: Caller, request: Request) -> Outcome<Response> {
     let message = accept(&caller, request).await?;
     let (node, app) = (caller.node(), caller.app());
-    let sent = pair::send(node, app, &message).await?;
+    let sent = pair::send(node, app, &message, || caller.end_turn()).await?;
     let key = MsgKey { seq: message.seq, random: message.random, time: sent.time };
     Ok(Response { msg_time: sent.time, msg_key: key.to_string() })
 }
@@ -83,10 +117,9 @@ async fn accept(caller: &Caller, request: Request) -> Outcome<NewMessage> {
     let settings = &caller.app().facts().settings;
     let by_admin = caller.is_admin();
     let from = caller.acting_as(request.from_account, ErrorCode::MsgNotAdmin)?;
-    let elements = request.msg_body.ok_or(ErrorCode::MsgBodyNotArray)?;
     let cloud_custom_data = request.cloud_custom_data.unwrap_or_default();
     let too_long = if by_admin { ErrorCode::PacketTooLong } else { ErrorCode::BodyTooLong };
-    let body = rules::body(&elements, &cloud_custom_data, settings, too_long)?;
+    let body = rules::body(&request.msg_body.0, &cloud_custom_data, settings, too_long)?;
     rules::offline_push(request.offline_push_info.as_deref())?;
     let sync = match request.sync_other_machine {
         None | Some(1 | 2) => request.sync_other_machine,

@@ -22,8 +22,8 @@ pub(crate) const OPERATION: Operation<Request, Response> =
 
 request! {
     pub(crate) struct Request {
-        /// Up to 100 accounts.
-        user_item: Vec<WantedUser> = "UserItem",
+        /// 1 to 100 accounts.
+        user_item: Vec<WantedUser> = "UserItem" else ProfileNoTarget,
     }
 }
 
@@ -45,6 +45,9 @@ pub(crate) struct Response {
 }
 
 pub(crate) async fn run(caller: Caller, request: Request) -> Outcome<Response> {
+    if request.user_item.is_empty() {
+        return Err(ErrorCode::ProfileNoTarget.into());
+    }
     if request.user_item.len() > ACCOUNTS_MAX {
         let info = format!("{} accounts, at most {ACCOUNTS_MAX}", request.user_item.len());
         return Err(Error::with(ErrorCode::ProfileBadParameter, info).into());

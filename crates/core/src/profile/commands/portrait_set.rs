@@ -23,8 +23,8 @@ pub(crate) const OPERATION: Operation<Request, Empty> =
 
 request! {
     pub(crate) struct Request {
-        /// Whose profile.
-        from_account: UserId = "From_Account",
+        /// Whose profile; an administrator names it, a user means himself.
+        from_account: Option<UserId> = "From_Account",
         /// The new values.
         profile_item: Vec<GivenItem> = "ProfileItem",
     }
@@ -42,7 +42,10 @@ pub(crate) struct GivenItem {
 }
 
 pub(crate) async fn run(caller: Caller, request: Request) -> Outcome<Empty> {
-    let user = caller.acting_as(Some(request.from_account), ErrorCode::ProfileNotAdmin)?;
+    if caller.is_admin() && request.from_account.is_none() {
+        return Err(Error::with(ErrorCode::ProfileBadParameter, "From_Account is missing").into());
+    }
+    let user = caller.acting_as(request.from_account, ErrorCode::ProfileNotAdmin)?;
     if request.profile_item.is_empty() {
         return Err(Error::with(ErrorCode::ProfileBadParameter, "ProfileItem is empty").into());
     }
