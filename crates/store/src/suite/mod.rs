@@ -13,14 +13,7 @@ mod reads;
 mod sizes;
 mod surroundings;
 
-use std::{
-    ops::Range,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    thread,
-};
+use std::{ops::Range, sync::Arc, thread};
 
 use bytes::Bytes;
 

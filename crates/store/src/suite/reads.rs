@@ -104,17 +104,15 @@ pub fn rows_of_one_partition_are_of_one_moment(subject: impl Subject) {
         ]
     };
     commit(&*store, &p, 0, both(0)).unwrap();
-    let done = AtomicBool::new(false);
     thread::scope(|scope| {
-        scope.spawn(|| {
+        let writer = scope.spawn(|| {
             for number in 1..400 {
                 let next = Commit::relaxed(p.clone(), Version(number), both(number));
                 wait(store.commit(next)).unwrap();
             }
-            done.store(true, Ordering::Relaxed);
         });
         let asked = [outbox_key("a"), key("a"), key("z")].map(|key| (p.clone(), key));
-        while !done.load(Ordering::Relaxed) {
+        while !writer.is_finished() {
             let found = wait(store.get_many(&asked)).unwrap();
             assert!(found.iter().all(|value| *value == found[0]), "{found:?}");
             let range = Family::Mutable.range();

@@ -76,16 +76,14 @@ pub fn an_export_is_of_one_moment_while_commits_go_on(subject: impl Subject) {
         vec![put(outbox_key("o"), value), put(key("k"), value), put(log, value)]
     };
     commit(&*store, &p, 0, all_families(0)).unwrap();
-    let done = AtomicBool::new(false);
     thread::scope(|scope| {
-        scope.spawn(|| {
+        let writer = scope.spawn(|| {
             for number in 1..300 {
                 let next = Commit::relaxed(p.clone(), Version(number), all_families(number));
                 wait(store.commit(next)).unwrap();
             }
-            done.store(true, Ordering::Relaxed);
         });
-        while !done.load(Ordering::Relaxed) {
+        while !writer.is_finished() {
             let mut stream = vec![];
             let exported = store.export(&mut stream).unwrap();
             assert_eq!(exported.partitions, 1);
