@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { mkdir, readFile, readdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { describe, test } from 'node:test';
-import { cleanUpAfterwards, newApp, newDirectory, nowSeconds, run, sign, startServer, userNamed } from './harness/index.js';
+import { cleanUpAfterwards, newApp, newDirectory, run, sign, startServer, storedTexts, userNamed } from './harness/index.js';
 
 cleanUpAfterwards();
 
@@ -32,16 +32,8 @@ async function inhabited() {
 /** @param {import('./harness/server.js').Server} server @param {{alice: string, bob: string, tinyId: string}} people */
 async function assertSame(server, { alice, bob, tinyId }) {
   for (const [owner, peer] of [[alice, bob], [bob, alice]]) {
-    const { MsgList, Complete } = await server.restOk('openim/admin_getroammsg', {
-      Operator_Account: owner,
-      Peer_Account: peer,
-      MaxCnt: 100,
-      MinTime: 0,
-      MaxTime: nowSeconds() + 60,
-    });
-    assert.equal(Complete, 1);
     assert.deepEqual(
-      MsgList.map((/** @type {any} */ message) => message.MsgBody[0].MsgContent.Text),
+      await storedTexts(server, owner, peer),
       Array.from({ length: COUNT }, (_, index) => `message ${index + 1}`),
     );
   }

@@ -7,38 +7,26 @@ import {
   nowSeconds,
   sign,
   startServer,
+  storedTexts,
   userNamed,
 } from './harness/index.js';
 
 cleanUpAfterwards();
 
-/** An idle client comes back with its next hello (20 s), so this is allowed to take longer than other things. */
+/** A client that found the server gone comes back with its next hello, so this may take longer than other things. */
 const RETURN_DEADLINE_MS = 90_000;
 
-/** @param {import('./harness/server.js').Server} server @param {string} owner @param {string} peer */
-async function storedTexts(server, owner, peer) {
-  /** @type {string[]} */
-  const texts = [];
-  let cursor = {};
-  for (;;) {
-    const answer = await server.restOk('openim/admin_getroammsg', {
-      Operator_Account: owner,
-      Peer_Account: peer,
-      MaxCnt: 100,
-      MinTime: 0,
-      MaxTime: nowSeconds() + 60,
-      ...cursor,
-    });
-    texts.unshift(...answer.MsgList.map((/** @type {any} */ message) => message.MsgBody[0].MsgContent.Text));
-    if (answer.Complete === 1) return texts;
-    cursor = { MaxTime: answer.LastMsgTime, LastMsgKey: answer.LastMsgKey };
-  }
+/** A server whose clients say hello often. */
+async function startGreetedServer() {
+  const server = await startServer();
+  await server.set({ 'login.hello_s': 5 });
+  return server;
 }
 
 describe('after a crash', { concurrency: true }, () => {
   for (const sdk of SDKS) {
     test(`${sdk}: connected clients go on without a login by their users`, async () => {
-      const server = await startServer();
+      const server = await startGreetedServer();
       const alice = await server.startClient({ sdk, user: userNamed('alice') });
       const bob = await server.startClient({ sdk, user: userNamed('bob') });
       await alice.sendText(bob.user, 'before');
@@ -62,8 +50,28 @@ describe('after a crash', { concurrency: true }, () => {
       assert.deepEqual(await server.stop(), { code: 0, signal: null });
     });
 
+    test(`${sdk}: a client that found the server gone comes back by itself once it is there again`, async () => {
+      const server = await startGreetedServer();
+      const bob = await server.startClient({ sdk, user: userNamed('bob') });
+      const alice = userNamed('alice');
+      await server.restOk('im_open_login_svc/account_import', { UserID: alice });
+      await server.kill9();
+      await bob.next('netStateChange', ({ state }) => state === 'disconnected', { deadlineMs: RETURN_DEADLINE_MS });
+      await server.restart();
+      await server.restOk('openim/sendmsg', {
+        From_Account: alice,
+        To_Account: bob.user,
+        MsgSeq: 1,
+        MsgRandom: 1,
+        MsgBody: [{ MsgType: 'TIMTextElem', MsgContent: { Text: 'welcome back' } }],
+      });
+      await bob.received.next((message) => message.payload.text === 'welcome back', { deadlineMs: RETURN_DEADLINE_MS, what: 'message' });
+      await bob.conversationWhere(alice, (conversation) => conversation?.unreadCount === 1);
+      await server.stop();
+    });
+
     test(`${sdk}: every send that was acknowledged is stored once, killed in the midst of them`, async () => {
-      const server = await startServer();
+      const server = await startGreetedServer();
       const alice = await server.startClient({ sdk, user: userNamed('alice') });
       const bob = userNamed('bob');
       await server.restOk('im_open_login_svc/account_import', { UserID: bob });

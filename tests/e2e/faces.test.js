@@ -50,7 +50,7 @@ describe('HTTP', () => {
     await server.restOk('im_open_login_svc/account_check', { CheckItem: [{ UserID: 'x' }] });
     const metrics = await fetch(`${server.url}/metrics`);
     assert.equal(metrics.status, 200);
-    assert.match(await metrics.text(), /account_check/);
+    assert.match(await metrics.text(), /^teahouse_requests_total\{.*face="rest".*\} [1-9]/m);
   });
 
   test('an unknown command is refused with 60009, never answered with a bare OK', async () => {
@@ -81,16 +81,16 @@ describe('HTTP', () => {
     assert.equal((await get.json()).ErrorCode, 60002);
   });
 
-  test('the numbers of families tell who refused: a missing argument', async () => {
-    /** @type {[string, number[]][]} */
+  test('each family has its own number for a bad argument', async () => {
+    /** @type {[string, object, number[]][]} */
     const expected = [
-      ['im_open_login_svc/account_check', [70402]],
-      ['profile/portrait_get', [40002, 40001]],
-      ['openim/query_online_status', [90001]],
-      ['recentcontact/get_list', [50002]],
+      ['im_open_login_svc/account_check', {}, [70402]],
+      ['profile/portrait_get', {}, [40002, 40001]],
+      ['openim/query_online_status', { To_Account: [] }, [90001]],
+      ['recentcontact/get_list', {}, [50002]],
     ];
-    for (const [operation, codes] of expected) {
-      const answer = await server.rest(operation, {});
+    for (const [operation, body, codes] of expected) {
+      const answer = await server.rest(operation, body);
       assert.ok(codes.includes(answer.ErrorCode), `${operation}: ${JSON.stringify(answer)}`);
     }
   });
@@ -189,6 +189,22 @@ describe('WebSocket', () => {
       await connection.close();
     }
   });
+
+  for (const sdk of SDKS) {
+    test(`${sdk} reads what it is sent, compressed if it says that it can`, async () => {
+      const alice = await server.startClient({ sdk, user: userNamed('alice') });
+      const bob = await server.startClient({ sdk, user: userNamed('bob') });
+      const text = 'a long story '.repeat(500);
+      await alice.sendText(bob.user, text);
+      await bob.message(text);
+      const { compressed } = await bob.frames.next(
+        ({ direction, frame }) => direction === 'in' && frame.head.servcmd === 'im_open_push.msg_push',
+      );
+      const { url } = bob.frames.entries.find(({ direction }) => direction === 'open') ?? {};
+      assert.equal(compressed, /[?&]compress=gzip/.test(url ?? ''));
+      await Promise.all([alice, bob].map((each) => each.kill()));
+    });
+  }
 
   test('nonsense on the socket ends at most that connection', async () => {
     const bystander = await server.openRaw();

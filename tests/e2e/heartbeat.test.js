@@ -6,7 +6,7 @@ import { SDKS, cleanUpAfterwards, startServer, userNamed } from './harness/index
 cleanUpAfterwards();
 
 /** The packages send one after 10 s without any frame. */
-const IDLE_BEATS = 3;
+const IDLE_BEATS = 2;
 const IDLE_DEADLINE_MS = 120_000;
 
 /** @type {import('./harness/server.js').Server} */

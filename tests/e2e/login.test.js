@@ -158,6 +158,22 @@ describe('signatures at the REST face', () => {
   });
 });
 
+describe('guessing', () => {
+  test('after many failures for one user the reason is not told any more; a good signature still lets in', async () => {
+    const guarded = newApp(app.id + 2);
+    await server.ctl('app', 'create', String(guarded.id), guarded.secret);
+    await server.set({ 'login.failures_per_minute': 3 }, guarded);
+    const [user, bystander] = [userNamed('target'), userNamed('bystander')];
+    const forged = (/** @type {string} */ name) => sign({ id: guarded.id, secret: otherApp.secret }, name);
+    const connection = await server.openRaw({ app: guarded });
+    const codes = [];
+    for (let guess = 0; guess < 5; guess += 1) codes.push((await connection.login(user, forged(user))).ErrorCode);
+    assert.deepEqual(codes, [70009, 70009, 70009, 70050, 70050]);
+    assert.equal((await connection.login(bystander, forged(bystander))).ErrorCode, 70009);
+    assert.equal((await connection.login(user)).ErrorCode, 0);
+  });
+});
+
 describe('signatures at the gateway, as bare frames', () => {
   test('an empty signature is refused with 70002, and so is a request without a session', async () => {
     const connection = await server.openRaw();

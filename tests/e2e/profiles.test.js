@@ -1,7 +1,7 @@
 /** Profiles: set, read by others, told to the own other devices, the same by client and by REST. */
 import assert from 'node:assert/strict';
 import { before, describe, test } from 'node:test';
-import { SDKS, cleanUpAfterwards, startServer, userNamed } from './harness/index.js';
+import { SDKS, cleanUpAfterwards, refusedWith, startServer, userNamed } from './harness/index.js';
 
 cleanUpAfterwards();
 
@@ -90,6 +90,17 @@ for (const sdk of SDKS) {
         assertHolds((await device.call('getMyProfile')).data, { nick: 'from the backend', level: 9 });
       }
       await Promise.all([desk, lap].map((each) => each.kill()));
+    });
+
+    test('a custom field works once the app has declared it', async () => {
+      await server.set({ 'profile.custom_fields': 'Color' });
+      const [alice, bob] = [await server.startClient({ sdk, user: userNamed('alice') }), await server.startClient({ sdk, user: userNamed('bob') })];
+      const field = { key: 'Tag_Profile_Custom_Color', value: 'jade' };
+      await alice.call('updateMyProfile', { profileCustomField: [field] });
+      const { data } = await bob.call('getUserProfile', { userIDList: [alice.user] });
+      assert.deepEqual(data[0].profileCustomField, [field]);
+      await refusedWith(alice.call('updateMyProfile', { profileCustomField: [{ key: 'Tag_Profile_Custom_Other', value: 'x' }] }), 40009);
+      await Promise.all([alice, bob].map((each) => each.kill()));
     });
 
     test('nick and avatar travel with each message and show in the conversation list', async () => {

@@ -1,7 +1,7 @@
 /** Connections that die: what was sent meanwhile arrives once, what was acknowledged is stored once. */
 import assert from 'node:assert/strict';
 import { before, describe, test } from 'node:test';
-import { SDKS, cleanUpAfterwards, nowSeconds, startProxy, startServer, userNamed } from './harness/index.js';
+import { SDKS, cleanUpAfterwards, nowSeconds, startProxy, startServer, storedTexts, userNamed } from './harness/index.js';
 
 cleanUpAfterwards();
 
@@ -33,18 +33,6 @@ async function serverPast(time) {
     });
     if (MsgTime > time) return;
   }
-}
-
-/** The texts that are stored between two users, oldest first. @param {string} owner @param {string} peer */
-async function storedTexts(owner, peer) {
-  const { MsgList } = await server.restOk('openim/admin_getroammsg', {
-    Operator_Account: owner,
-    Peer_Account: peer,
-    MaxCnt: 100,
-    MinTime: 0,
-    MaxTime: nowSeconds() + 60,
-  });
-  return MsgList.map((/** @type {any} */ message) => message.MsgBody[0].MsgContent.Text);
 }
 
 /** The requests of that command that a client sent. @param {import('./harness/client.js').Client} client @param {string} command */
@@ -217,8 +205,8 @@ for (const sdk of SDKS) {
         await bob.sendText(alice.user, 'next');
         await alice.message('next');
         assert.equal(alice.timesReceived('resent'), 1);
-        assert.deepEqual(await storedTexts(alice.user, bob.user), ['resent', 'next']);
-        assert.deepEqual(await storedTexts(bob.user, alice.user), ['resent', 'next']);
+        assert.deepEqual(await storedTexts(server, alice.user, bob.user), ['resent', 'next']);
+        assert.deepEqual(await storedTexts(server, bob.user, alice.user), ['resent', 'next']);
       });
     }
   });

@@ -5,6 +5,7 @@ import { stopProxies } from './proxy.js';
 import { stopServers } from './server.js';
 
 export { DEADLINE_MS, SDKS, SdkError } from './client.js';
+export { storedTexts } from './history.js';
 export { startProxy } from './proxy.js';
 export { ADMINISTRATOR, newApp, newDirectory, run, startServer } from './server.js';
 export { decode, nowSeconds, sign, signAt, tamper } from './signatures.js';

@@ -184,9 +184,18 @@ export class Server {
     return answer.json();
   }
 
-  /** Like `rest`, but an answer with an error fails the test. @param {string} operation @param {object} [body] */
+  /**
+   * Like `rest`, but an answer with an error fails the test. "Not in time" (60008) is asked again, as a backend would: on a
+   * busy machine a write may wait long for the disk, and all commands used here may be repeated.
+   *
+   * @param {string} operation
+   * @param {object} [body]
+   */
   async restOk(operation, body) {
-    const answer = await this.rest(operation, body);
+    const deadline = Date.now() + DEADLINE_MS;
+    let answer;
+    do answer = await this.rest(operation, body);
+    while (answer.ErrorCode === 60008 && Date.now() < deadline);
     if (answer.ErrorCode !== 0 || answer.ActionStatus !== 'OK') {
       throw new Error(`${operation}: ${JSON.stringify(answer)}`);
     }
