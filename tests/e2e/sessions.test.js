@@ -51,7 +51,9 @@ for (const sdk of SDKS) {
       await client.call('logout');
       const connection = await server.openRaw();
       connection.credentials = { a2: body.A2Key, tinyid: body.TinyId, status_instid: body.InstId };
-      assert.notEqual((await connection.ask('openim.getmsg', { Cookie: '', SyncFlag: 0 })).ErrorCode, 0);
+      const { ErrorCode } = await connection.ask('openim.getmsg', { Cookie: '', SyncFlag: 0 });
+      // A package that has just logged out may still be sending: these three would end the session of whoever is next.
+      assert.ok(![0, 1002, 20002, 70001].includes(ErrorCode), `${ErrorCode}`);
       await client.kill();
     });
 
