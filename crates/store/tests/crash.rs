@@ -2,7 +2,7 @@
 //!
 //! The test program starts itself as the process to be killed: see [`the_process_to_be_killed`].
 
-#![allow(clippy::unwrap_used, reason = "also the helpers are tests")]
+#![allow(clippy::unwrap_used, reason = "the functions beside the tests are tests, too")]
 #![expect(clippy::print_stderr, reason = "a killed process reports on standard error")]
 
 mod support;

@@ -11,7 +11,7 @@ use teahouse_store::{
 };
 
 const PARTITIONS: u64 = 12;
-const STEPS: u64 = 6_000;
+const STEPS: u64 = 4_000;
 
 struct Pair {
     root: tempfile::TempDir,

@@ -1,6 +1,6 @@
 //! What a directory must look like to be opened, and what is said when it does not.
 
-#![allow(clippy::unwrap_used, reason = "also the helpers are tests")]
+#![allow(clippy::unwrap_used, reason = "the functions beside the tests are tests, too")]
 
 mod support;
 

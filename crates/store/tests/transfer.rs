@@ -1,6 +1,6 @@
 //! Everything out of one store and into another.
 
-#![allow(clippy::unwrap_used, reason = "also the helpers are tests")]
+#![allow(clippy::unwrap_used, reason = "the functions beside the tests are tests, too")]
 
 mod support;
 
