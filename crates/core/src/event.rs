@@ -36,21 +36,42 @@ pub enum Event {
     AppChanged(SdkAppId),
 }
 
+/// A counter with its labels looked up once: the hot path only adds.
+macro_rules! counted {
+    ($name:literal $(, $label:literal => $value:literal)*) => {{
+        static COUNTER: std::sync::LazyLock<metrics::Counter> =
+            std::sync::LazyLock::new(|| metrics::counter!($name $(, $label => $value)*));
+        &*COUNTER
+    }};
+}
+pub(crate) use counted;
+
 impl Event {
-    /// The metric label.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::MessageSent(_) => "message_sent",
-            Self::MessagesRead(_) => "messages_read",
-            Self::ProfileChanged(_) => "profile_changed",
-            Self::ConversationsDeleted(_) => "conversations_deleted",
-            Self::DevicesKicked(_) => "devices_kicked",
-            Self::AccountCreated(_) => "account_created",
-            Self::AccountDeleted(_) => "account_deleted",
-            Self::LoggedIn(_) => "logged_in",
-            Self::LoggedOut(_) => "logged_out",
-            Self::AppChanged(_) => "app_changed",
-        }
+    /// Counts it, by kind.
+    pub(crate) fn count(&self) {
+        let counter = match self {
+            Self::MessageSent(_) => counted!("teahouse_events_total", "event" => "message_sent"),
+            Self::MessagesRead(_) => counted!("teahouse_events_total", "event" => "messages_read"),
+            Self::ProfileChanged(_) => {
+                counted!("teahouse_events_total", "event" => "profile_changed")
+            }
+            Self::ConversationsDeleted(_) => {
+                counted!("teahouse_events_total", "event" => "conversations_deleted")
+            }
+            Self::DevicesKicked(_) => {
+                counted!("teahouse_events_total", "event" => "devices_kicked")
+            }
+            Self::AccountCreated(_) => {
+                counted!("teahouse_events_total", "event" => "account_created")
+            }
+            Self::AccountDeleted(_) => {
+                counted!("teahouse_events_total", "event" => "account_deleted")
+            }
+            Self::LoggedIn(_) => counted!("teahouse_events_total", "event" => "logged_in"),
+            Self::LoggedOut(_) => counted!("teahouse_events_total", "event" => "logged_out"),
+            Self::AppChanged(_) => counted!("teahouse_events_total", "event" => "app_changed"),
+        };
+        counter.increment(1);
     }
 }
 

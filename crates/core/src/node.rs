@@ -171,7 +171,7 @@ impl Node {
     /// Hands a durable event to its consumers. Called under the entity's lock, in commit order: it only
     /// appends to bounded queues and counters.
     pub(crate) fn publish(&self, event: &Event) {
-        metrics::counter!("teahouse_events_total", "event" => event.name()).increment(1);
+        event.count();
         push::deliver(self, event);
     }
 

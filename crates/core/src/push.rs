@@ -11,7 +11,7 @@ use teahouse_proto::push::{
 };
 
 use crate::event::{
-    ConversationsDeleted, DevicesKicked, Event, MessageSent, MessagesRead, ProfileChanged,
+    ConversationsDeleted, DevicesKicked, Event, MessageSent, MessagesRead, ProfileChanged, counted,
 };
 use crate::hub::Frame;
 use crate::node::Node;
@@ -43,8 +43,8 @@ fn message_sent(node: &Node, message: &MessageSent) {
             (frame(&[push::Event::C2cMessages(&[c2c_message(message, true)])]), None)
         });
     }
-    metrics::counter!("teahouse_messages_total", "kind" => "c2c").increment(1);
-    metrics::counter!("teahouse_deliveries_total", "kind" => "c2c").increment(deliveries as u64);
+    counted!("teahouse_messages_total", "kind" => "c2c").increment(1);
+    counted!("teahouse_deliveries_total", "kind" => "c2c").increment(deliveries as u64);
 }
 
 /// The copy for the sender's own devices names the two ends the other way round: the client swaps them

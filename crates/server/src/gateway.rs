@@ -38,6 +38,7 @@ use crate::http::{self, Answer};
 use crate::rest::said;
 use crate::serve::Server;
 use crate::shard::Shard;
+use crate::telemetry::{self, Face};
 
 /// A client that does not take a single byte for so long is gone.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
@@ -313,9 +314,7 @@ fn reply(
     served: Option<&Served>,
     outcome: Result<String, Error>,
 ) {
-    let code = outcome.as_ref().err().map_or(0, |error| error.code.number());
-    metrics::counter!("teahouse_requests_total", "face" => "gateway", "code" => code.to_string())
-        .increment(1);
+    telemetry::count_request(Face::Gateway, outcome.as_ref().err());
     let display = served.is_some_and(|served| served.family.error_display);
     let body = match outcome {
         Ok(fields) => envelope(&fields, display),

@@ -20,6 +20,7 @@ use teahouse_proto::ids::{SdkAppId, UserId};
 
 use crate::http::{self, Answer, BodyProblem, query_value};
 use crate::serve::Server;
+use crate::telemetry::{self, Face};
 
 /// Answers one call.
 pub(crate) async fn answer(server: Arc<Server>, request: Request<Incoming>) -> Answer {
@@ -30,9 +31,7 @@ pub(crate) async fn answer(server: Arc<Server>, request: Request<Incoming>) -> A
     let called = command(&path);
     let family = called.map_or(&FAMILIES[0], family);
     let outcome = call(&server, called, request).await;
-    let code = outcome.as_ref().err().map_or(0, |error| error.code.number());
-    metrics::counter!("teahouse_requests_total", "face" => "rest", "code" => code.to_string())
-        .increment(1);
+    telemetry::count_request(Face::Rest, outcome.as_ref().err());
     let body = match outcome {
         Ok(fields) => envelope(&fields, family.error_display),
         Err(error) => error_envelope(&error, family.error_display),

@@ -1,7 +1,11 @@
 //! Logs and metrics. A dropped or failed thing is always counted here.
 
+use std::sync::LazyLock;
+
+use metrics::Counter;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use teahouse_core::node::Node;
+use teahouse_proto::error::Error;
 use teahouse_store::CommitLatency;
 
 use crate::Failure;
@@ -49,6 +53,31 @@ fn describe() {
     gauge!("teahouse_connections", "Open gateway connections");
     gauge!("teahouse_sessions", "Logged-in devices");
     gauge!("teahouse_cached_entities", "Entities in memory, by kind");
+}
+
+/// A face, as a metric label.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Face {
+    Rest,
+    Gateway,
+}
+
+/// Counts a request by face and outcome. Good ones do not look their counter up.
+pub(crate) fn count_request(face: Face, refused: Option<&Error>) {
+    static GOOD: LazyLock<[Counter; 2]> =
+        LazyLock::new(|| [Face::Rest, Face::Gateway].map(|f| counter(f, 0)));
+    match refused {
+        None => GOOD[face as usize].increment(1),
+        Some(error) => counter(face, error.code.number()).increment(1),
+    }
+}
+
+fn counter(face: Face, code: i32) -> Counter {
+    let face = match face {
+        Face::Rest => "rest",
+        Face::Gateway => "gateway",
+    };
+    metrics::counter!("teahouse_requests_total", "face" => face, "code" => code.to_string())
 }
 
 /// The metrics page: what was counted, and the state of the node as it is now.
