@@ -319,7 +319,8 @@ pub(crate) enum ProfileKind {
     Number(u64),
 }
 
-/// `Home::User`, devices: the instances that logged in and did not log out.
+/// `Home::User`, devices: the instances that are logged in, and the last ones whose session ended (their
+/// tokens are still around, and each deserves its own answer).
 #[derive(Clone, PartialEq, prost::Message)]
 pub(crate) struct DevicesRow {
     #[prost(message, repeated, tag = "1")]
@@ -343,14 +344,23 @@ pub(crate) struct DeviceRow {
     /// When its connection was last lost; 0 if not since the login.
     #[prost(uint64, tag = "5")]
     pub(crate) lost_ms: u64,
-    /// Why it was logged out from outside; 0 while it is logged in.
+    /// Why its session ended: a kick's type, or [`DeviceRow::LOGGED_OUT`]; 0 while it is logged in.
     #[prost(uint32, tag = "6")]
-    pub(crate) kicked: u32,
+    pub(crate) ended: u32,
     /// The instance that took its place.
     #[prost(uint32, tag = "7")]
     pub(crate) kicked_by: u32,
     #[prost(uint32, tag = "8")]
     pub(crate) kicked_by_platform: u32,
+}
+
+impl DeviceRow {
+    /// It has logged out itself.
+    pub(crate) const LOGGED_OUT: u32 = 255;
+
+    pub(crate) fn is_logged_in(&self) -> bool {
+        self.ended == 0
+    }
 }
 
 /// `Home::User`, one conversation of the user's list.

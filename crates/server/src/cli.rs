@@ -196,6 +196,16 @@ pub struct ImportArgs {
     pub input: Option<PathBuf>,
 }
 
+/// What is wrong with a command line, in one sentence.
+pub fn sentence(problem: &clap::Error) -> String {
+    let text = problem.render().to_string();
+    let first = text.split("\n\n").next().unwrap_or_default();
+    let words: Vec<&str> = first.split_whitespace().collect();
+    let sentence = words.join(" ");
+    let sentence = sentence.strip_prefix("error: ").unwrap_or(&sentence);
+    format!("{sentence} (--help explains)")
+}
+
 /// Prints a UserSig.
 pub(crate) fn usersig(args: &UsersigArgs) -> Result<(), Failure> {
     if args.key.is_empty() || args.user.is_empty() {
@@ -220,6 +230,19 @@ mod tests {
     fn the_command_line_is_consistent() {
         use clap::CommandFactory;
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_wrong_command_line_is_one_sentence() {
+        for (args, names) in [
+            (&["teahouse", "usersig", "--user", "a"][..], "--key"),
+            (&["teahouse", "serve", "--listen", "here"], "here"),
+            (&["teahouse", "brew"], "brew"),
+        ] {
+            let problem = Cli::try_parse_from(args).expect_err("wrong");
+            let sentence = sentence(&problem);
+            assert!(sentence.contains(names) && !sentence.contains('\n'), "{sentence}");
+        }
     }
 
     #[test]

@@ -9,13 +9,33 @@ use teahouse_server::cli::Cli;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    match teahouse_server::run(Cli::parse()) {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(problem) => return misread(&problem),
+    };
+    match teahouse_server::run(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            use std::io::Write;
-            // Nothing better can be done when standard error is closed.
-            let _ = writeln!(std::io::stderr(), "teahouse: {failure}");
+            complain(&failure.0);
             ExitCode::FAILURE
         }
     }
+}
+
+/// Help and version are answers; anything else is one sentence and status 2.
+fn misread(problem: &clap::Error) -> ExitCode {
+    if !problem.use_stderr() {
+        return match problem.print() {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(_) => ExitCode::FAILURE,
+        };
+    }
+    complain(&teahouse_server::cli::sentence(problem));
+    ExitCode::from(2)
+}
+
+fn complain(sentence: &str) {
+    use std::io::Write;
+    // Nothing better can be done when standard error is closed.
+    let _ = writeln!(std::io::stderr(), "teahouse: {sentence}");
 }

@@ -114,10 +114,10 @@ impl UserState {
             account.kicked_ms = now.0;
         }
         let reason = KickType::RestApi;
-        let devices = self.devices.devices.iter_mut().filter(|device| device.kicked == 0);
+        let devices = self.devices.devices.iter_mut().filter(|device| device.is_logged_in());
         let devices = devices
             .map(|device| {
-                device.kicked = reason as u32;
+                device.ended = reason as u32;
                 device.inst_id
             })
             .collect();

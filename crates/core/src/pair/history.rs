@@ -154,8 +154,10 @@ pub(crate) async fn page(
             }
             let full = messages.len() >= budget.messages
                 || (bytes + stored.bytes() > budget.bytes && !messages.is_empty());
-            let same_second = messages.last().is_some_and(|last| last.time == stored.time);
-            if full && !(budget.whole_seconds && same_second) {
+            // A page that ended in the second it began with would lead to itself.
+            let goes_on = |last: &Stored| last.time == stored.time || last.time == range.from;
+            let goes_on = budget.whole_seconds && messages.last().is_some_and(goes_on);
+            if full && !goes_on {
                 return Ok(Page { messages, complete: false });
             }
             bytes += stored.bytes();

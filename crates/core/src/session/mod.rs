@@ -116,7 +116,11 @@ fn check_claims(state: &UserState, claims: &token::Claims) -> Result<(), Error> 
     let account = account.ok_or(ErrorCode::SessionInvalid)?;
     let device = state.devices.devices.iter().find(|device| device.inst_id == claims.inst_id);
     match device {
-        Some(device) if device.kicked != 0 => Err(kicked_out(device)),
+        // Not `SessionInvalid`: clients take that for the end of whatever session they have by now.
+        Some(device) if device.ended == DeviceRow::LOGGED_OUT => {
+            Err(Error::with(ErrorCode::AccountCheckFailed, "this session has logged out"))
+        }
+        Some(device) if !device.is_logged_in() => Err(kicked_out(device)),
         Some(_) if claims.issued.0 > account.kicked_ms => Ok(()),
         Some(_) | None => Err(ErrorCode::SessionInvalid.into()),
     }
@@ -125,7 +129,7 @@ fn check_claims(state: &UserState, claims: &token::Claims) -> Result<(), Error> 
 /// The reply by which a client learns that it was logged out while it was away.
 fn kicked_out(device: &DeviceRow) -> Error {
     let kickout = Kickout {
-        kind: kick_type(device.kicked),
+        kind: kick_type(device.ended),
         new_platform: Platform::from_number(device.kicked_by_platform),
         new_inst_id: device.kicked_by,
     };

@@ -149,7 +149,7 @@ async fn platforms(caller: &Caller, user: &UserId) -> Outcome<Option<Vec<Platfor
         for device in &state.devices.devices {
             let platform = Platform::from_number(device.platform);
             let online = connected.contains(&device.inst_id);
-            let reachable = device.kicked == 0
+            let reachable = device.is_logged_in()
                 && platform.takes_offline_push()
                 && caller.now() < UnixMillis(device.lost_ms.max(device.login_ms) + kept_ms);
             let status = match (online, reachable) {

@@ -55,8 +55,10 @@ pub(crate) struct Response {
     rich_msg_auth_key: &'static str,
 }
 
-/// Devices remembered for one user; beyond it the one that logged in longest ago is forgotten.
+/// Devices remembered for one user.
 const DEVICES_MAX: usize = 32;
+/// Of them, devices whose session has ended.
+const ENDED_MAX: usize = 8;
 
 /// Who logs in, as proven.
 struct Proof {
@@ -183,14 +185,17 @@ fn admit_device(
         login_ms: now_ms,
         ..DeviceRow::default()
     });
-    if row.devices.len() > DEVICES_MAX {
-        let longest_ago = |device: &&DeviceRow| (device.kicked == 0, device.login_ms);
-        if let Some(oldest) = row.devices.iter().min_by_key(longest_ago).map(|d| d.inst_id) {
-            row.devices.retain(|device| device.inst_id != oldest);
-        }
-    }
+    forget_oldest(&mut row.devices);
     state.put_devices(change);
     inst_id
+}
+
+/// Keeps the list bounded: what ended goes before what is logged in, the oldest first.
+fn forget_oldest(devices: &mut Vec<DeviceRow>) {
+    let ended = devices.iter().filter(|device| !device.is_logged_in()).count();
+    let surplus = ended.saturating_sub(ENDED_MAX).max(devices.len().saturating_sub(DEVICES_MAX));
+    devices.sort_by_key(|device| (device.is_logged_in(), device.login_ms));
+    devices.drain(..surplus);
 }
 
 /// Ends the logins that exclude this one. A device that comes back is checked too: it may have been
@@ -203,14 +208,14 @@ fn kick_excluded(
     change: &mut Change,
 ) -> Outcome<()> {
     let own = state.devices.devices.iter().find(|device| device.inst_id == inst_id);
-    let Some(own) = own.filter(|device| device.kicked == 0).map(as_device) else {
+    let Some(own) = own.filter(|device| device.is_logged_in()).map(as_device) else {
         return Err(Error::new(ErrorCode::SessionInvalid).into());
     };
     let others: Vec<Device> = state
         .devices
         .devices
         .iter()
-        .filter(|device| device.inst_id != inst_id && device.kicked == 0)
+        .filter(|device| device.inst_id != inst_id && device.is_logged_in())
         .map(as_device)
         .collect();
     let out = policy::displaced(&caller.app().facts().settings, &others, &own);
@@ -222,7 +227,7 @@ fn kick_excluded(
             out.iter().filter(|(_, why)| *why == reason).map(|(inst_id, _)| *inst_id).collect();
         for device in &mut state.devices.devices {
             if devices.contains(&device.inst_id) {
-                device.kicked = reason as u32;
+                device.ended = reason as u32;
                 device.kicked_by = inst_id;
                 device.kicked_by_platform = own.platform.number();
             }
@@ -246,5 +251,26 @@ fn as_device(row: &DeviceRow) -> Device {
         inst_id: row.inst_id,
         platform: Platform::from_number(row.platform),
         login_ms: row.login_ms,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn device(inst_id: u32, ended: u32) -> DeviceRow {
+        DeviceRow { inst_id, ended, login_ms: inst_id.into(), ..DeviceRow::default() }
+    }
+
+    #[test]
+    fn ended_sessions_are_forgotten_before_logins_and_the_oldest_first() {
+        let mut devices: Vec<_> = (1..=12).map(|n| device(n, 255)).collect();
+        devices.push(device(0, 0));
+        forget_oldest(&mut devices);
+        let left: Vec<_> = devices.iter().map(|device| device.inst_id).collect();
+        assert_eq!(left, [5, 6, 7, 8, 9, 10, 11, 12, 0]);
+        let mut logins: Vec<_> = (1..=40).map(|n| device(n, 0)).collect();
+        forget_oldest(&mut logins);
+        assert_eq!((logins.len(), logins[0].inst_id), (DEVICES_MAX, 9));
     }
 }

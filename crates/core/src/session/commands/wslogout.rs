@@ -9,6 +9,7 @@ use crate::error::Outcome;
 use crate::event::{Event, LoggedIn};
 use crate::operation::Operation;
 use crate::request;
+use crate::rows::DeviceRow;
 
 pub(crate) const OPERATION: Operation<Request, Empty> =
     Operation::new("im_open_status/wslogout").gateway().for_anyone();
@@ -21,9 +22,10 @@ pub(crate) async fn run(caller: Caller, _: Request) -> Outcome<Empty> {
     let Who::User(identity) = caller.who() else { return Ok(Empty {}) };
     let (node, app) = (caller.node(), caller.app());
     account::change_user(node, app, &identity.user, |state, change| {
-        let before = state.devices.devices.len();
-        state.devices.devices.retain(|device| device.inst_id != identity.inst_id);
-        if state.devices.devices.len() != before {
+        let mut devices = state.devices.devices.iter_mut();
+        let own = devices.find(|device| device.inst_id == identity.inst_id);
+        if let Some(device) = own.filter(|device| device.is_logged_in()) {
+            device.ended = DeviceRow::LOGGED_OUT;
             state.put_devices(change);
         }
         Ok(())
