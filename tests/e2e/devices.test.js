@@ -1,7 +1,7 @@
 /** One user on several devices: who is let in, who is put out, and what they tell each other. */
 import assert from 'node:assert/strict';
 import { before, describe, test } from 'node:test';
-import { SDKS, cleanUpAfterwards, newApp, startServer, userNamed } from './harness/index.js';
+import { SDKS, cleanUpAfterwards, newApp, startProxy, startServer, userNamed } from './harness/index.js';
 
 cleanUpAfterwards();
 
@@ -114,6 +114,27 @@ for (const sdk of SDKS) {
       await lap.conversationWhere(bob.user, (conversation) => conversation.unreadCount === 0);
       await desk.call('deleteConversation', `C2C${bob.user}`);
       await lap.conversationWhere(bob.user, (conversation) => conversation === undefined);
+      for (const device of [desk, lap, bob]) await device.kill();
+    });
+
+    test('a device that was away gets copies of what the others sent', async () => {
+      const alice = userNamed('alice');
+      const app = several;
+      const proxy = await startProxy(server);
+      const bob = await server.startClient({ sdk, user: userNamed('bob'), app });
+      const desk = await server.startClient({ sdk, user: alice, app });
+      const lap = await server.startClient({ sdk, user: alice, app, through: proxy });
+      await desk.sendText(bob.user, 'before');
+      await lap.message('before');
+      proxy.hold();
+      const sent = await desk.sendText(bob.user, 'while the other was away');
+      proxy.release();
+      const copy = await lap.message('while the other was away');
+      assert.deepEqual([copy.ID, copy.flow, copy.conversationID], [sent.ID, 'out', `C2C${bob.user}`]);
+      await bob.sendText(alice, 'fence');
+      await lap.message('fence');
+      assert.deepEqual([lap.timesReceived('before'), lap.timesReceived('while the other was away')], [1, 1]);
+      await lap.conversationWhere(bob.user, (conversation) => conversation.unreadCount === 1);
       for (const device of [desk, lap, bob]) await device.kill();
     });
 

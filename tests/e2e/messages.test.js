@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { randomInt } from 'node:crypto';
 import { before, describe, test } from 'node:test';
-import { ADMINISTRATOR, SDKS, cleanUpAfterwards, nowSeconds, refusedWith, startServer, userNamed } from './harness/index.js';
+import { ADMINISTRATOR, SDKS, cleanUpAfterwards, nowSeconds, refusedWith, startServer, storedTexts, userNamed } from './harness/index.js';
 
 cleanUpAfterwards();
 
@@ -213,6 +213,49 @@ for (const sdk of SDKS) {
 }
 
 describe('messages between the two packages', () => {
+  test('both send at once, as fast as they can: nothing is lost or doubled and all see one order', async () => {
+    const chat = await server.startClient({ sdk: 'chat', user: userNamed('chat') });
+    const tim = await server.startClient({ sdk: 'tim', user: userNamed('tim') });
+    const texts = Array.from({ length: 100 }, (_, index) => `shot ${index}`);
+    await Promise.all([
+      ...texts.map((text) => chat.sendText(tim.user, text)),
+      ...texts.map((text) => tim.sendText(chat.user, text)),
+    ]);
+    for (const client of [chat, tim]) {
+      await client.received.atLeast(texts.length, () => true, { what: 'messages of the crossfire' });
+      assert.deepEqual(client.received.entries.map((message) => message.payload.text), texts, 'in the order of sending');
+    }
+    const views = await Promise.all([storedTexts(server, chat.user, tim.user), storedTexts(server, tim.user, chat.user)]);
+    assert.equal(views[0].length, 2 * texts.length);
+    assert.deepEqual(views[0], views[1]);
+    await Promise.all([chat, tim].map((each) => each.kill()));
+  });
+
+  test('any printable characters make a user name, and no name is mixed up with another', async () => {
+    const names = ['a b', 'a b|c', 'a/b', "it's \"quoted\"", '~{[(<&%#@!?*>)]}', 'a\\b', '0', '00', 'A B'].map((name) => `${name}${process.pid}`);
+    const chat = await server.startClient({ sdk: 'chat', user: names[0] });
+    const tim = await server.startClient({ sdk: 'tim', user: names[1] });
+    for (const name of names.slice(2)) {
+      await server.restOk('im_open_login_svc/account_import', { UserID: name });
+      await server.restOk('openim/sendmsg', {
+        From_Account: name,
+        To_Account: chat.user,
+        MsgRandom: 1,
+        MsgBody: [{ MsgType: 'TIMTextElem', MsgContent: { Text: `from ${name}` } }],
+      });
+      assert.equal((await chat.message(`from ${name}`)).from, name);
+    }
+    await tim.sendText(chat.user, 'from tim');
+    await chat.message('from tim');
+    await chat.kill();
+    const again = await server.startClient({ sdk: 'chat', user: names[0] });
+    for (const name of names.slice(2)) {
+      await again.conversationWhere(name, (conversation) => conversation?.unreadCount === 1);
+      assert.deepEqual(await storedTexts(server, names[0], name), [`from ${name}`]);
+    }
+    await Promise.all([again, tim].map((each) => each.kill()));
+  });
+
   test('each understands what the other sends', async () => {
     const chat = await server.startClient({ sdk: 'chat', user: userNamed('chat') });
     const tim = await server.startClient({ sdk: 'tim', user: userNamed('tim') });

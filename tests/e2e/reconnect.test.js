@@ -140,6 +140,31 @@ for (const sdk of SDKS) {
       await bob.conversationWhere(alice.user, (conversation) => conversation.unreadCount === texts.length + 1);
     });
 
+    test('hundreds of messages from several people arrive once and are counted', async () => {
+      await pair();
+      const carol = userNamed('carol');
+      await server.restOk('im_open_login_svc/account_import', { UserID: carol });
+      await alice.sendText(bob.user, 'before');
+      await bob.message('before');
+      const texts = Array.from({ length: 300 }, (_, index) => `gap ${index}`);
+      await withoutNetwork(async () => {
+        for (const [index, text] of texts.entries()) {
+          await server.restOk('openim/sendmsg', {
+            From_Account: index % 2 === 0 ? alice.user : carol,
+            To_Account: bob.user,
+            MsgSeq: 1000 + index,
+            MsgRandom: 1000 + index,
+            MsgBody: [{ MsgType: 'TIMTextElem', MsgContent: { Text: text } }],
+          });
+        }
+      });
+      for (const text of texts) await bob.message(text);
+      await fence();
+      for (const text of ['before', ...texts]) assert.equal(bob.timesReceived(text), 1, text);
+      await bob.conversationWhere(alice.user, (conversation) => conversation.unreadCount === 152);
+      await bob.conversationWhere(carol, (conversation) => conversation.unreadCount === 150);
+    });
+
     test('two outages in a row lose and double nothing', async () => {
       await pair();
       await withoutNetwork(() => alice.sendText(bob.user, 'during the first').then());
@@ -211,6 +236,43 @@ for (const sdk of SDKS) {
     }
   });
 }
+
+describe('gap recovery as bare frames', () => {
+  test('with many messages in each second, a client that asks by time alone gets ahead and gets all', async () => {
+    const [alice, bob] = [userNamed('alice'), userNamed('bob')];
+    await server.restOk('im_open_login_svc/multiaccount_import', { AccountList: [{ UserID: alice }, { UserID: bob }] });
+    const send = (/** @type {number} */ number) =>
+      server.restOk('openim/sendmsg', {
+        From_Account: alice,
+        To_Account: bob,
+        MsgSeq: number,
+        MsgRandom: number,
+        MsgBody: [{ MsgType: 'TIMTextElem', MsgContent: { Text: `message ${number}` } }],
+      });
+    for (let volley = 0; volley < 3; volley += 1) {
+      const sent = await Promise.all(Array.from({ length: 40 }, (_, index) => send(1 + volley * 40 + index)));
+      await serverPast(Math.max(...sent.map(({ MsgTime }) => MsgTime)));
+    }
+    const connection = await server.openRaw();
+    await connection.login(bob);
+    const ask = (/** @type {number} */ LastMsgTime) =>
+      connection.ask('openim.getroammsg', { Peer_Account: alice, MaxCnt: 16, LastMsgTime, MsgKey: '', WithRecalledMsg: 1, GetDirection: 1 });
+    /** @type {Set<number>} */
+    const seen = new Set();
+    let page = await ask(1);
+    for (;;) {
+      for (const message of page.MsgList) seen.add(message.MsgRandom);
+      if (page.Complete === 1) break;
+      const first = page.MsgList[0].MsgTimeStamp;
+      const last = page.MsgList.at(-1).MsgTimeStamp;
+      const next = await ask(last);
+      const progress = next.Complete === 1 || next.MsgList.at(-1).MsgTimeStamp > last;
+      assert.ok(progress, `asked from ${first}, then from ${last}: the same page for ever`);
+      page = next;
+    }
+    assert.equal(seen.size, 120);
+  });
+});
 
 describe('resent requests as bare frames', () => {
   test('a request that comes before the login on a new connection is served by its session token', async () => {
