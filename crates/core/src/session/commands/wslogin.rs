@@ -170,7 +170,7 @@ fn admit_device(
     let known = |device: &DeviceRow| {
         device.instance == connection.instance
             && !connection.instance.is_empty()
-            && device.kicked == 0
+            && device.is_logged_in()
     };
     let known = row.devices.iter().find(|device| known(device)).map(|device| device.inst_id);
     let inst_id = known.unwrap_or_else(|| {
