@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Parser;
+use clap::error::ErrorKind;
 use teahouse_server::cli::Cli;
 
 #[global_allocator]
@@ -24,9 +25,11 @@ fn main() -> ExitCode {
 
 /// Help and version are answers; anything else is one sentence and status 2.
 fn misread(problem: &clap::Error) -> ExitCode {
-    if !problem.use_stderr() {
+    let asked_nothing = problem.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
+    if !problem.use_stderr() || asked_nothing {
         return match problem.print() {
-            Ok(()) => ExitCode::SUCCESS,
+            Ok(()) if !asked_nothing => ExitCode::SUCCESS,
+            Ok(()) => ExitCode::from(2),
             Err(_) => ExitCode::FAILURE,
         };
     }
