@@ -396,6 +396,9 @@ pub(crate) struct ConversationRow {
     pub(crate) custom_mark: String,
     #[prost(uint32, repeated, tag = "11")]
     pub(crate) groups: Vec<u32>,
+    /// When it was last marked as read.
+    #[prost(uint32, tag = "12")]
+    pub(crate) read_at: u32,
 }
 
 /// `Home::Pair`, head: under 256 bytes, rewritten by each message.

@@ -112,12 +112,12 @@ fn counted_of_peer(stored: &Stored, summary: &Summary) -> u64 {
     if summary.ends.own_is_high() { stored.row.counted_low } else { stored.row.counted_high }
 }
 
-/// The peers whose conversations were read up to `since` or later, and up to when: on another device
-/// perhaps.
+/// The peers whose conversations were marked as read at `since` or later, and up to when: on another
+/// device perhaps.
 pub(crate) fn read_since(summaries: &[Summary], since: UnixSeconds) -> Vec<(&UserId, UnixSeconds)> {
     summaries
         .iter()
-        .filter(|summary| summary.row.read_time >= since.0 && summary.row.read_time > 0)
+        .filter(|summary| summary.row.read_at >= since.0 && summary.row.read_time > 0)
         .map(|summary| (&summary.ends.peer, UnixSeconds(summary.row.read_time)))
         .collect()
 }

@@ -165,7 +165,8 @@ pub(crate) async fn read_time(
     Ok(UnixSeconds(row.map_or(0, |row| row.read_time)))
 }
 
-/// Marks everything that `peer` wrote up to `time` as read.
+/// Marks everything that `peer` wrote up to `time` as read. The second itself counts as far as it is
+/// durable now: a message that comes later in the same second is unread until it is marked, too.
 pub(crate) async fn mark_read(
     node: &Arc<Node>,
     app: &App,
@@ -175,21 +176,32 @@ pub(crate) async fn mark_read(
     origin: Option<u32>,
 ) -> Outcome<()> {
     let Some((ends, row)) = find(node, app, reader, peer).await? else { return Ok(()) };
-    let head = pair::pair(node, app, ends.pair()).await?.read(|state| state.head.clone());
+    // What the store has, not what is on its way to it: nobody has read that, and a crash may lose it.
+    let head = pair::heads(node, app.id(), &[ends.pair()]).await?.pop().unwrap_or_default();
     let time = time.min(UnixSeconds(head.last_time));
-    if time.0 <= row.read_time {
+    if time.0 < row.read_time {
         return Ok(());
     }
     let count = counted_until(node, app.id(), &ends, &head, time).await?;
+    let read_at = node.now().seconds();
     let entity = indexed(node, app, reader).await?;
-    entity.touch(|state| {
-        let Some(index) = &mut state.conversations else { return };
-        if let Some(row) = index.rows.get_mut(peer) {
-            row.read_time = row.read_time.max(time.0);
+    let moved = entity.touch(|state| {
+        let Some(index) = &mut state.conversations else { return false };
+        // Another device may have been faster, or the peer may be another account by now.
+        let row = index.rows.get_mut(peer).filter(|row| row.peer_tiny_id == ends.peer_tiny.0);
+        let Some(row) = row else { return false };
+        let moved = time.0 > row.read_time || (time.0 == row.read_time && count > row.read_count);
+        if moved {
+            row.read_time = time.0;
             row.read_count = row.read_count.max(count);
+            row.read_at = read_at.0;
             index.unsaved.insert(peer.clone());
         }
+        moved
     });
+    if !moved {
+        return Ok(());
+    }
     node.remember_unsaved(app.id(), reader.clone());
     let (reader, peer) = (reader.clone(), peer.clone());
     node.publish(&Event::MessagesRead(MessagesRead { app: app.id(), reader, peer, time, origin }));

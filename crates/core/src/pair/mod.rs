@@ -19,7 +19,7 @@ use teahouse_proto::time::{UnixMillis, UnixSeconds};
 use teahouse_store::{Direction, Partition, ReadError};
 
 use crate::app::App;
-use crate::entity::{Change, Entity, State};
+use crate::entity::{Change, State};
 use crate::error::Outcome;
 use crate::event::{Event, MessageSent};
 use crate::hub::Place;
@@ -148,10 +148,6 @@ pub(crate) struct NewMessage {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Sent {
     pub(crate) time: UnixSeconds,
-}
-
-pub(crate) async fn pair(node: &Node, app: &App, pair: PairKey) -> Outcome<Arc<Entity<PairState>>> {
-    app.pairs.get(node, &pair, || Home::Pair(app.id(), pair)).await
 }
 
 /// Stores and delivers `message`; a repetition within the duplicate window gets the first result.

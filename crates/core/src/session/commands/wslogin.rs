@@ -24,7 +24,7 @@ use crate::operation::Operation;
 use crate::request;
 use crate::rows::DeviceRow;
 use crate::session::policy::{self, Device};
-use crate::session::{check_usersig, token};
+use crate::session::{check_claims, check_usersig, token};
 
 pub(crate) const OPERATION: Operation<Request, Response> =
     Operation::new("im_open_status/wslogin").gateway().for_anyone();
@@ -64,8 +64,15 @@ const ENDED_MAX: usize = 8;
 struct Proof {
     user: UserId,
     expires: UnixSeconds,
-    /// The device, when it comes back with its token.
-    device: Option<u32>,
+    by: By,
+}
+
+/// By what.
+enum By {
+    /// A signature of this second.
+    Signature(UnixSeconds),
+    /// The session token of this device of this account.
+    Token(TinyId, u32),
 }
 
 pub(crate) async fn run(caller: Caller, _: Request) -> Outcome<Response> {
@@ -74,14 +81,19 @@ pub(crate) async fn run(caller: Caller, _: Request) -> Outcome<Response> {
     let settings = &app.facts().settings;
     let user = &proof.user;
     let (tiny_id, inst_id) = account::change_user(node, app, user, |state, change| {
-        if proof.device.is_none() {
-            state.create(node, app.id(), user, change);
-        }
-        let tiny_id = state.tiny_id().ok_or(ErrorCode::SessionInvalid)?;
-        let inst_id = match proof.device {
-            Some(inst_id) => inst_id,
-            None => admit_device(state, &connection, caller.now().0, change),
+        // Checked before, but a kick may have come since.
+        let inst_id = match proof.by {
+            By::Signature(issued_at) => {
+                if state.account().is_some_and(|a| issued_at <= account::revoked_until(a)) {
+                    return Err(ErrorCode::UserSigRevoked.into());
+                }
+                state.create(node, app.id(), user, change);
+                admit_device(state, &connection, caller.now().0, change)
+            }
+            By::Token(tiny_id, inst_id) if state.tiny_id() == Some(tiny_id) => inst_id,
+            By::Token(..) => return Err(ErrorCode::SessionInvalid.into()),
         };
+        let tiny_id = state.tiny_id().ok_or(ErrorCode::SessionInvalid)?;
         kick_excluded(state, &caller, user, inst_id, change)?;
         Ok((tiny_id, inst_id))
     })
@@ -105,6 +117,13 @@ pub(crate) async fn run(caller: Caller, _: Request) -> Outcome<Response> {
         expires: proof.expires,
     };
     node.hub().login(&connection, session);
+    // Whoever ended this login since it was durable has not found it in the hub; whoever does so from
+    // now on will.
+    let still = account::user(node, app, user).await?.read(|state| check_claims(state, &claims));
+    if let Err(refused) = still {
+        node.hub().logout(&connection);
+        return Err(refused.into());
+    }
     node.publish(&Event::LoggedIn(LoggedIn {
         app: app.id(),
         user: user.clone(),
@@ -139,10 +158,9 @@ async fn prove(caller: &Caller) -> Outcome<(Proof, Arc<Connection>)> {
     match caller.who() {
         // The gateway has checked the token.
         Who::User(identity) => {
-            let expires = identity.expires;
-            let device = Some(identity.inst_id);
-            let user = identity.user.clone();
-            Ok((Proof { user, expires, device }, identity.connection.clone()))
+            let by = By::Token(identity.tiny_id, identity.inst_id);
+            let proof = Proof { user: identity.user.clone(), expires: identity.expires, by };
+            Ok((proof, identity.connection.clone()))
         }
         Who::Guest { connection, credentials } => {
             let (user, verified) = check_usersig(
@@ -152,7 +170,8 @@ async fn prove(caller: &Caller) -> Outcome<(Proof, Arc<Connection>)> {
                 &credentials.usersig,
             )
             .await?;
-            let proof = Proof { user, expires: verified.expires_at, device: None };
+            let by = By::Signature(verified.issued_at);
+            let proof = Proof { user, expires: verified.expires_at, by };
             Ok((proof, connection.clone()))
         }
         Who::Admin(_) | Who::System => Err(ErrorCode::RequestIllegal.into()),
