@@ -1,0 +1,201 @@
+//! What the simulation knows to be true: what was sent, answered and made durable, and when. Clients and
+//! audits are compared with it. "When" is the number of the step, so that it says what came before what.
+
+use std::collections::BTreeMap;
+
+use crate::disk::MessageRow;
+use crate::{Broken, Check, broken};
+
+/// The number of a step.
+pub(crate) type Step = u64;
+/// Still under way, or never answered.
+pub(crate) const NEVER: Step = Step::MAX;
+
+/// Who wrote a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Author {
+    Device(usize),
+    Backend,
+}
+
+/// A message, from the moment somebody decided to send it.
+#[derive(Debug, Clone)]
+pub(crate) struct Message {
+    pub(crate) from: usize,
+    pub(crate) to: usize,
+    pub(crate) author: Author,
+    /// Counts as unread.
+    pub(crate) counted: bool,
+    /// Only in the receiver's history.
+    pub(crate) hidden_from_sender: bool,
+    /// Delivered to the sender's other devices.
+    pub(crate) synced: bool,
+    /// Step of the decision.
+    pub(crate) sent: Step,
+    /// Step of the first good answer.
+    pub(crate) acked: Step,
+    /// Where it is stored last: once in every pair. An account that is deleted and made again has new
+    /// pairs, and a send that is repeated after that is a new message.
+    pub(crate) durable: Option<Durable>,
+}
+
+/// Where a message is stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Durable {
+    pub(crate) pair: (u64, u64),
+    pub(crate) time: u32,
+    pub(crate) ordinal: u64,
+    pub(crate) step: Step,
+}
+
+/// Somebody marked a conversation as read (or deleted it, which reads everything).
+#[derive(Debug, Clone)]
+pub(crate) struct Mark {
+    pub(crate) reader: usize,
+    pub(crate) peer: usize,
+    pub(crate) kind: MarkKind,
+    /// Steps of the request and of its good answer.
+    pub(crate) asked: Step,
+    pub(crate) done: Step,
+    /// A crash may lose it, or has perhaps lost it.
+    pub(crate) saved: bool,
+    pub(crate) doubtful: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum MarkKind {
+    /// All of the peer's messages up to this second.
+    Read(u32),
+    /// The whole conversation; with `true` the history went too.
+    Delete(bool),
+}
+
+/// Bounds of what is true.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Truth {
+    Yes,
+    No,
+    Perhaps,
+}
+
+/// See the module.
+#[derive(Default)]
+pub(crate) struct Ledger {
+    pub(crate) messages: Vec<Message>,
+    pub(crate) marks: Vec<Mark>,
+    /// Message numbers by pair, in commit order.
+    pub(crate) stored: BTreeMap<(u64, u64), Vec<(u32, Durable)>>,
+}
+
+impl Ledger {
+    pub(crate) fn message(&self, number: u32) -> Result<&Message, Broken> {
+        let found = self.messages.get(number as usize);
+        found.ok_or_else(|| broken(format!("message {number} was never sent")))
+    }
+
+    /// A row became durable: the first and only one of its message, after all others of its pair.
+    pub(crate) fn became_durable(&mut self, row: &MessageRow, step: Step) -> Check {
+        self.message(row.message)?;
+        let (time, ordinal) = row.place();
+        let durable = Durable { pair: row.pair(), time, ordinal, step };
+        let stored = self.stored.entry(row.pair()).or_default();
+        if let Some((number, before)) = stored.iter().find(|(number, _)| *number == row.message) {
+            return Err(broken(format!(
+                "message {number} is stored twice: {before:?} and {durable:?}"
+            )));
+        }
+        if let Some((_, before)) = stored.last()
+            && (before.time > time || before.ordinal >= ordinal)
+        {
+            let number = row.message;
+            return Err(broken(format!("message {number} at {durable:?} is behind {before:?}")));
+        }
+        stored.push((row.message, durable));
+        self.messages[row.message as usize].durable = Some(durable);
+        Ok(())
+    }
+
+    /// Whether a message is stored anywhere with this second.
+    pub(crate) fn is_stored_at(&self, number: u32, time: u32) -> bool {
+        let all = self.stored.values().flatten();
+        self.messages.get(number as usize).and_then(|m| m.durable).is_some_and(|d| d.time == time)
+            || all.filter(|(n, _)| *n == number).any(|(_, durable)| durable.time == time)
+    }
+
+    /// Whether `reader` has read (or deleted) a message of `peer`.
+    pub(crate) fn is_read(&self, reader: usize, peer: usize, durable: &Durable) -> Truth {
+        let mut truth = Truth::No;
+        for mark in self.marks.iter().filter(|mark| (mark.reader, mark.peer) == (reader, peer)) {
+            let covers = match mark.kind {
+                MarkKind::Read(through) => through >= durable.time,
+                MarkKind::Delete(_) => true,
+            };
+            if !covers || durable.step > mark.done {
+                continue;
+            }
+            let older = match mark.kind {
+                MarkKind::Read(through) => through > durable.time || durable.step < mark.asked,
+                MarkKind::Delete(_) => durable.step < mark.asked,
+            };
+            if mark.done != NEVER && older && !mark.doubtful {
+                return Truth::Yes;
+            }
+            truth = Truth::Perhaps;
+        }
+        truth
+    }
+
+    /// Whether `owner` has cleared a message from his history with `peer`.
+    pub(crate) fn is_cleared(&self, owner: usize, peer: usize, durable: &Durable) -> Truth {
+        let mut truth = Truth::No;
+        for mark in &self.marks {
+            let clears = mark.kind == MarkKind::Delete(true)
+                && (mark.reader, mark.peer) == (owner, peer)
+                && durable.step <= mark.done;
+            if clears && mark.done != NEVER && durable.step < mark.asked {
+                return Truth::Yes;
+            }
+            if clears {
+                truth = Truth::Perhaps;
+            }
+        }
+        truth
+    }
+
+    /// Fewest and most unread messages of a pair that are right for `reader`.
+    pub(crate) fn unread(&self, reader: usize, peer: usize, pair: (u64, u64)) -> (u64, u64) {
+        let (mut least, mut most) = (0, 0);
+        for (number, durable) in self.stored.get(&pair).into_iter().flatten() {
+            let message = &self.messages[*number as usize];
+            if message.from != peer || !message.counted {
+                continue;
+            }
+            match self.is_read(reader, peer, durable) {
+                Truth::Yes => {}
+                Truth::No => (least, most) = (least + 1, most + 1),
+                Truth::Perhaps => most += 1,
+            }
+        }
+        (least, most)
+    }
+
+    /// A crash: read marks that no tick has saved are perhaps lost.
+    pub(crate) fn crash(&mut self) -> Vec<(usize, usize)> {
+        let mut lost = Vec::new();
+        for mark in self.marks.iter_mut().filter(|mark| !mark.saved) {
+            if let MarkKind::Read(_) = mark.kind {
+                mark.doubtful = true;
+                mark.saved = true;
+                lost.push((mark.reader, mark.peer));
+            }
+        }
+        lost
+    }
+
+    /// A tick that began at `step` has saved all marks that were made before.
+    pub(crate) fn saved(&mut self, step: Step) {
+        for mark in self.marks.iter_mut().filter(|mark| mark.done < step) {
+            mark.saved = true;
+        }
+    }
+}
