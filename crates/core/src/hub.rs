@@ -3,6 +3,8 @@
 //! A **connection** is a socket; it has a bounded send queue and, after a login, a **session** (a user on
 //! a device). A user's sessions are found under (app, user). Nothing here awaits: whoever publishes
 //! appends to queues, and the gateway task of each socket writes them out.
+//!
+//! Locks are taken in this order: the users of a shard, a connection's session, its sync, its queue.
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
@@ -412,12 +414,13 @@ impl Hub {
         except: Option<u32>,
         frame: impl FnOnce() -> (Arc<Frame>, Option<Place>),
     ) -> usize {
-        let connections = self.connections(app, user);
+        let key = (app, user.clone());
+        let users = self.shard(&key);
         let wanted = |connection: &&Arc<Connection>| {
             except.is_none()
                 || connection.with_session(|s| s.is_some_and(|s| Some(s.inst_id) != except))
         };
-        let mut targets = connections.iter().filter(wanted).peekable();
+        let mut targets = users.get(&key).into_iter().flatten().filter(wanted).peekable();
         if targets.peek().is_none() {
             return 0;
         }

@@ -292,6 +292,8 @@ impl Served {
 pub struct Registry {
     served: Vec<Served>,
     by_path: HashMap<&'static str, usize>,
+    /// As clients name them: `service.command`.
+    by_servcmd: HashMap<String, usize>,
 }
 
 impl Registry {
@@ -313,6 +315,13 @@ impl Registry {
         let family = family(about.path);
         let index = self.served.len();
         assert!(self.by_path.insert(about.path, index).is_none(), "{} is taken", about.path);
+        if about.gateway {
+            let servcmd = about.path.replacen('/', ".", 1);
+            if about.million {
+                self.by_servcmd.insert(format!("million_{servcmd}"), index);
+            }
+            self.by_servcmd.insert(servcmd, index);
+        }
         self.served.push(Served {
             about,
             family,
@@ -334,10 +343,12 @@ impl Registry {
 
     /// The operation that the gateway serves under `service.command`.
     pub fn gateway(&self, servcmd: &str) -> Option<&Served> {
-        let path = servcmd.replacen('.', "/", 1);
-        let find = |path: &str| self.by_path.get(path).map(|index| &self.served[*index]);
-        let twin = || find(path.strip_prefix("million_")?).filter(|served| served.about.million);
-        find(&path).or_else(twin).filter(|served| served.about.gateway)
+        Some(&self.served[*self.by_servcmd.get(servcmd)?])
+    }
+
+    /// The operation at [`Served::index`].
+    pub fn at(&self, index: usize) -> &Served {
+        &self.served[index]
     }
 
     /// All operations, in the order of the table.

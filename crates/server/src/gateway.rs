@@ -273,17 +273,18 @@ impl Client {
                 return;
             }
         };
-        if self.server.node.registry().gateway(&request.servcmd).is_none() {
+        let Some(served) = self.server.node.registry().gateway(&request.servcmd) else {
             let code = family(&request.servcmd).unknown_command;
             let error = Error::with(code, format!("{} is not served", request.servcmd));
             return reply(&self.connection, &request.servcmd, request.seq, None, Err(error));
-        }
+        };
         self.in_flight.count.fetch_add(1, Ordering::Relaxed);
         let call = Call {
             server: self.server.clone(),
             app: self.app.clone(),
             connection: self.connection.clone(),
             in_flight: self.in_flight.clone(),
+            operation: served.index,
             servcmd: request.servcmd.into_owned(),
             seq: request.seq,
             credentials: Credentials {
@@ -329,6 +330,7 @@ struct Call {
     app: Arc<App>,
     connection: Arc<Connection>,
     in_flight: Arc<InFlight>,
+    operation: usize,
     servcmd: String,
     seq: u64,
     credentials: Credentials,
@@ -339,8 +341,7 @@ struct Call {
 
 impl Call {
     async fn run(self, other_app: bool) {
-        let served = self.server.node.registry().gateway(&self.servcmd);
-        let served = served.expect("looked up before it was started");
+        let served = self.server.node.registry().at(self.operation);
         // Taken first of all: everything before an operation's own place can wait for the store, and
         // what waits can be overtaken.
         let turn = if served.about.in_order { Some(self.connection.turn().await) } else { None };
