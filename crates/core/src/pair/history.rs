@@ -14,6 +14,8 @@ use crate::error::Outcome;
 use crate::node::{Node, decode_row};
 use crate::rows::{Home, MessageFlags, MessageRow, key};
 
+/// More than this is never answered at once, whatever the budget.
+const ANSWER_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Rows read at once while hidden ones are skipped.
 const ROWS_A_STEP: usize = 64;
 
@@ -51,7 +53,7 @@ impl Stored {
     }
 
     /// Bytes it will take in an answer, roughly.
-    fn bytes(&self) -> usize {
+    pub(crate) fn bytes(&self) -> usize {
         self.body.bytes() + self.row.cloud_custom_data.len() + 400
     }
 
@@ -159,6 +161,10 @@ pub(crate) async fn page(
             let goes_on = budget.whole_seconds && messages.last().is_some_and(goes_on);
             if full && !goes_on {
                 return Ok(Page { messages, complete: false });
+            }
+            if bytes > ANSWER_BYTES_MAX {
+                // Only a flood within a second or two gets here: the client is told that this is all.
+                return Ok(Page { messages, complete: true });
             }
             bytes += stored.bytes();
             messages.push(stored);
