@@ -27,11 +27,13 @@ pub(crate) struct Missed {
     pub(crate) complete: bool,
 }
 
-/// New messages of one conversation that are delivered as such.
-const MESSAGES_A_CONVERSATION: usize = 50;
+/// New messages of one conversation that are delivered as such. Generous: clients take in all of one
+/// answer, but of a conversation that is only listed some package and situation misses messages.
+const MESSAGES_A_CONVERSATION: usize = 1_000;
+const BYTES_A_CONVERSATION: usize = 1024 * 1024;
 /// New messages of all conversations together.
-const MESSAGES_MAX: usize = 1_000;
-const BYTES_A_CONVERSATION: usize = 128 * 1024;
+const MESSAGES_MAX: usize = 5_000;
+const BYTES_MAX: usize = 4 * 1024 * 1024;
 /// What was pushed shortly before a client was last heard may have been lost on the way.
 const SLACK_MS: u64 = 2_000;
 
@@ -57,22 +59,19 @@ pub(crate) async fn missed(
     summaries: &[Summary],
     since: UnixSeconds,
 ) -> Outcome<Vec<Missed>> {
-    let mut left = MESSAGES_MAX;
+    let (mut messages_left, mut bytes_left) = (MESSAGES_MAX, BYTES_MAX);
     let mut missed = Vec::new();
     for summary in summaries.iter().filter(|summary| summary.head.last_time >= since.0) {
         let range = Range { from: since, direction: Direction::Ascending, ..Range::ALL };
         let budget = Budget {
-            messages: MESSAGES_A_CONVERSATION.min(left),
-            bytes: BYTES_A_CONVERSATION,
+            messages: MESSAGES_A_CONVERSATION.min(messages_left),
+            bytes: BYTES_A_CONVERSATION.min(bytes_left),
             whole_seconds: false,
         };
         let view = summary.ends.view(&summary.row);
-        let page = if left == 0 {
-            history::Page { messages: Vec::new(), complete: false }
-        } else {
-            history::page(node, app, &summary.ends, &view, range, budget).await?
-        };
-        left -= page.messages.len();
+        let page = history::page(node, app, &summary.ends, &view, range, budget).await?;
+        messages_left -= page.messages.len();
+        bytes_left = bytes_left.saturating_sub(page.messages.iter().map(Stored::bytes).sum());
         let own =
             |stored: &Stored| stored.is_own(&summary.ends) && stored.row.origin == identity.inst_id;
         let messages = page.messages.into_iter().filter(|stored| !own(stored)).collect();
@@ -98,6 +97,7 @@ pub(crate) async fn offline(
         let page = history::page(node, app, &summary.ends, &view, Range::ALL, budget).await?;
         let wanted = |stored: &Stored| {
             !stored.is_own(&summary.ends)
+                && is_of(summary, stored)
                 && counted_of_peer(stored, summary) > summary.row.read_count
                 && stored.row.offline_until >= now.0
         };
@@ -106,6 +106,12 @@ pub(crate) async fn offline(
         found.push((summary.clone(), messages));
     }
     Ok(found)
+}
+
+/// Whether a message belongs into an answer whose counts are those of `summary`: what arrived after the
+/// head was read is pushed behind the answer, and what was deleted with the conversation is not news.
+fn is_of(summary: &Summary, stored: &Stored) -> bool {
+    (summary.row.hidden_through + 1..=summary.head.last).contains(&stored.ordinal)
 }
 
 fn counted_of_peer(stored: &Stored, summary: &Summary) -> u64 {
