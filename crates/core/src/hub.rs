@@ -75,6 +75,16 @@ pub(crate) struct Place {
     pub(crate) counted: bool,
 }
 
+/// How far a device's lost connection is known to have worked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Heard {
+    /// Of the last sync that was answered on it. A client that comes back with another cookie has never
+    /// got that answer, nor what came after it.
+    pub(crate) cookie: UnixMillis,
+    /// When the client was last heard on it.
+    pub(crate) last: UnixMillis,
+}
+
 /// One socket.
 pub struct Connection {
     /// Chosen by the client, stable over its reconnects.
@@ -86,6 +96,8 @@ pub struct Connection {
     queue: SendQueue,
     session: Mutex<Option<Session>>,
     last_heard_ms: AtomicU64,
+    /// Of the last answered sync; 0 before the first one.
+    cookie_ms: AtomicU64,
     sync: Mutex<Sync>,
     turns: Semaphore,
 }
@@ -158,6 +170,7 @@ impl Connection {
             queue: SendQueue::new(queue_bytes_max),
             session: Mutex::default(),
             last_heard_ms: AtomicU64::new(now.0),
+            cookie_ms: AtomicU64::new(0),
             sync: Mutex::default(),
             turns: Semaphore::new(1),
         })
@@ -195,12 +208,27 @@ impl Connection {
         UnixMillis(self.last_heard_ms.load(Ordering::Relaxed))
     }
 
+    /// A sync is answered with this cookie.
+    pub(crate) fn gave_cookie(&self, time: UnixMillis) {
+        self.cookie_ms.store(time.0, Ordering::Relaxed);
+    }
+
+    /// What is known of the client's end if the connection is lost now; nothing before the first sync:
+    /// then the client is where it was before it connected.
+    pub(crate) fn heard_since(&self) -> Option<Heard> {
+        let cookie = UnixMillis(self.cookie_ms.load(Ordering::Relaxed));
+        (cookie.0 > 0).then(|| Heard { cookie, last: self.last_heard() })
+    }
+
     /// Queues a reply, then whatever a sync has held back.
     pub fn reply(&self, frame: Bytes) {
         let frame = Frame::new(frame).variant(self.compress);
         let mut sync = lock(&self.sync);
         self.queue.push(frame);
-        if let Sync::Answered(held, seen) = std::mem::take(&mut *sync) {
+        // Any other request may be answered while a sync is still under way.
+        if matches!(*sync, Sync::Answered(..))
+            && let Sync::Answered(held, seen) = std::mem::take(&mut *sync)
+        {
             let told = |place: &Place| seen.get(&place.peer).is_some_and(|&o| place.ordinal <= o);
             for (frame, place) in held {
                 // Already counted by the answer, and in its list of messages.
@@ -283,18 +311,18 @@ struct QueueState {
 }
 
 impl SendQueue {
-    /// A queue of at most `bytes_max` bytes.
+    /// A queue of at most `bytes_max` bytes and one frame: a long answer alone ends no connection.
     pub fn new(bytes_max: usize) -> Self {
         Self { state: Mutex::default(), ready: Notify::new(), bytes_max }
     }
 
-    /// Appends one frame; over the bound the queue closes.
+    /// Appends one frame; when more than the bound waits already, the queue closes instead.
     pub fn push(&self, frame: Bytes) {
         let mut state = lock(&self.state);
         if state.closed.is_some() {
             return;
         }
-        if state.bytes + frame.len() > self.bytes_max && !state.frames.is_empty() {
+        if state.bytes > self.bytes_max {
             state.closed = Some(CloseReason::SlowReader);
             state.frames.clear();
             state.bytes = 0;
@@ -472,16 +500,18 @@ mod tests {
     fn a_full_queue_closes_its_connection_and_only_that() {
         let slow = connection("slow");
         slow.reply(Bytes::from(vec![b'x'; 100]));
-        assert_eq!(slow.queue().closed(), None);
         slow.reply(Bytes::from_static(b"y"));
+        assert_eq!(slow.queue().closed(), None);
+        slow.reply(Bytes::from_static(b"z"));
         assert_eq!(taken(&slow), (vec![], Some(CloseReason::SlowReader)));
     }
 
     #[test]
-    fn one_frame_over_the_bound_still_fits_an_empty_queue() {
+    fn one_frame_longer_than_the_bound_still_fits() {
         let connection = connection("a");
+        connection.reply(Bytes::from_static(b"y"));
         connection.reply(Bytes::from(vec![b'x'; 500]));
-        assert_eq!(taken(&connection).0.len(), 1);
+        assert_eq!(taken(&connection).0.len(), 2);
     }
 
     #[test]
@@ -507,12 +537,13 @@ mod tests {
         let place = |ordinal| Place { peer: peer.clone(), ordinal, counted: true };
         connection.hold_pushes();
         connection.push(&frame("five"), Some(&place(5)));
+        connection.reply(Bytes::from_static(b"another answer"));
         let held = connection.held_places();
         connection.push(&frame("six"), Some(&place(6)));
         connection.sync_answered(HashMap::from([(peer.clone(), 6)]), &held);
         connection.push(&frame("seven"), Some(&place(7)));
         connection.reply(Bytes::from_static(b"answer"));
         connection.push(&frame("eight"), Some(&place(8)));
-        assert_eq!(taken(&connection).0, ["answer", "five", "seven", "eight"]);
+        assert_eq!(taken(&connection).0, ["another answer", "answer", "five", "seven", "eight"]);
     }
 }
