@@ -72,25 +72,26 @@ impl Dial {
 
     /// A REST call by `administrator`; the answer, whatever it says.
     pub(crate) async fn rest(&self, app: App, command: &str, body: &Value) -> Value {
-        self.rest_as(app, "administrator", &app.sign("administrator"), command, body).await
+        let text = self.rest_as(app, "administrator", command, body.to_string()).await;
+        serde_json::from_str(&text).unwrap_or_else(|problem| panic!("{command}: {problem}: {text}"))
     }
 
-    /// A REST call by `admin`.
+    /// A REST call by `admin`, as text to the letter.
     pub(crate) async fn rest_as(
         &self,
         app: App,
         admin: &str,
-        usersig: &str,
         command: &str,
-        body: &Value,
-    ) -> Value {
-        let id = app.id;
+        body: String,
+    ) -> String {
+        let (id, usersig) = (app.id, app.sign(admin));
         let path = format!(
-            "/v4/{command}?sdkappid={id}&identifier={admin}&usersig={usersig}&random=1&contenttype=json"
+            "/v4/{command}?sdkappid={id}&identifier={admin}&usersig={usersig}\
+             &random=1&contenttype=json"
         );
-        let (status, text) = self.http("POST", &path, body.to_string()).await;
+        let (status, text) = self.http("POST", &path, body).await;
         assert_eq!(status, 200, "{command}: {text}");
-        serde_json::from_str(&text).unwrap_or_else(|problem| panic!("{command}: {problem}: {text}"))
+        text
     }
 
     /// A REST call that has to succeed.

@@ -51,3 +51,18 @@ impl App {
         })
     }
 }
+
+/// Asks again and again until there is an answer: for what a server does in the background.
+pub(crate) async fn eventually<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
+    let mut pace = tokio::time::interval(Duration::from_millis(20));
+    let answer = async {
+        loop {
+            pace.tick().await;
+            if let Some(answer) = ask().await {
+                return answer;
+            }
+        }
+    };
+    let answer = tokio::time::timeout(DEADLINE, answer).await;
+    answer.unwrap_or_else(|_| panic!("it does not happen that {what}"))
+}
