@@ -18,6 +18,7 @@ use crate::directory;
 use crate::entity::{Change, Entity, State};
 use crate::error::Outcome;
 use crate::event::{AccountRef, DevicesKicked, Event, ProfileChanged};
+use crate::hub::Heard;
 use crate::node::{Node, decode_row};
 use crate::profile::{self, ProfileItem, ProfileValue};
 use crate::rows::{AccountRow, DevicesRow, Home, Job, ListAccountJob, ProfileRow, key};
@@ -30,8 +31,8 @@ pub(crate) struct UserState {
     pub(crate) devices: DevicesRow,
     /// The index of conversations, once somebody has asked for it.
     pub(crate) conversations: Option<Conversations>,
-    /// When a device that lost its connection was last heard, for an exact catch-up.
-    pub(crate) last_heard: BTreeMap<u32, UnixMillis>,
+    /// How far a device's lost connection had worked, for an exact catch-up.
+    pub(crate) last_heard: BTreeMap<u32, Heard>,
 }
 
 impl State for UserState {

@@ -37,17 +37,31 @@ const BYTES_MAX: usize = 4 * 1024 * 1024;
 /// What was pushed shortly before a client was last heard may have been lost on the way.
 const SLACK_MS: u64 = 2_000;
 
+/// What a device says of where it was.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Asked {
+    /// The time of the last list that it has.
+    List(UnixMillis),
+    /// The time of the last sync whose answer it has.
+    Cookie(UnixMillis),
+}
+
 /// From when on a device may have missed something: since it asked last (the client's own memory of it),
 /// or since it was last heard, if that is known to be later.
 pub(crate) async fn since(
     node: &Node,
     app: &App,
     identity: &Identity,
-    asked: UnixMillis,
+    asked: Asked,
 ) -> Outcome<UnixSeconds> {
     let entity = account::user(node, app, &identity.user).await?;
     let heard = entity.read(|state| state.last_heard.get(&identity.inst_id).copied());
-    let known = heard.map_or(asked, |heard| heard.max(asked));
+    let known = match (asked, heard) {
+        (Asked::List(asked), Some(heard)) => asked.max(heard.last),
+        // With another cookie it never got what it was sent on that connection.
+        (Asked::Cookie(asked), Some(heard)) if heard.cookie == asked => asked.max(heard.last),
+        (Asked::List(asked) | Asked::Cookie(asked), _) => asked,
+    };
     Ok(UnixMillis(known.0.saturating_sub(SLACK_MS)).seconds())
 }
 

@@ -19,7 +19,7 @@ use crate::app::App;
 use crate::caller::Identity;
 use crate::error::Outcome;
 use crate::event::{Event, LoggedIn};
-use crate::hub::{Connection, Session};
+use crate::hub::{Connection, Heard, Session};
 use crate::node::Node;
 use crate::rows::DeviceRow;
 
@@ -157,7 +157,7 @@ pub async fn tiny_id(node: &Node, app: &App, user: &UserId) -> Outcome<TinyId> {
 pub async fn disconnected(node: &Arc<Node>, connection: &Arc<Connection>) {
     let Some(session) = node.hub().logout(connection) else { return };
     let Some(app) = node.app(session.app) else { return };
-    if let Err(failure) = remember_lost(node, &app, &session, connection.last_heard()).await {
+    if let Err(failure) = remember_lost(node, &app, &session, connection.heard_since()).await {
         tracing::warn!(user = %session.user, %failure, "a lost connection could not be recorded");
     }
     let Session { app, user, inst_id, .. } = session;
@@ -168,10 +168,12 @@ async fn remember_lost(
     node: &Arc<Node>,
     app: &App,
     session: &Session,
-    last_heard: UnixMillis,
+    heard: Option<Heard>,
 ) -> Outcome<()> {
     let entity = account::user(node, app, &session.user).await?;
-    entity.touch(|state| state.last_heard.insert(session.inst_id, last_heard));
+    if let Some(heard) = heard {
+        entity.touch(|state| state.last_heard.insert(session.inst_id, heard));
+    }
     let platform = entity.read(|state| {
         let mut devices = state.devices.devices.iter();
         devices.find(|d| d.inst_id == session.inst_id).map(|d| Platform::from_number(d.platform))

@@ -12,7 +12,8 @@ use teahouse_proto::time::{UnixMillis, UnixSeconds};
 use super::{C2C, Cursor, listed, marks, owner, page};
 use crate::account;
 use crate::caller::{Caller, Identity, Who};
-use crate::conversation::{Summary, missed, read_time};
+use crate::conversation::missed::{self, Asked};
+use crate::conversation::{Summary, read_time};
 use crate::entity::in_parallel;
 use crate::error::Outcome;
 use crate::operation::Operation;
@@ -141,7 +142,8 @@ async fn undelivered(
     asked: UnixSeconds,
 ) -> Outcome<Vec<Summary>> {
     let (node, app) = (caller.node(), caller.app());
-    let since = missed::since(node, app, identity, UnixMillis(u64::from(asked.0) * 1000)).await?;
+    let asked = UnixMillis(u64::from(asked.0) * 1000);
+    let since = missed::since(node, app, identity, Asked::List(asked)).await?;
     let missed = missed::missed(node, app, identity, &listed, since).await?;
     Ok(missed.into_iter().filter(|m| !m.complete).map(|m| m.summary).collect())
 }

@@ -16,7 +16,8 @@ use teahouse_proto::time::UnixMillis;
 
 use super::MessageJson;
 use crate::caller::{Caller, Identity, Who};
-use crate::conversation::{self, Summary, missed};
+use crate::conversation::missed::{self, Asked};
+use crate::conversation::{self, Summary};
 use crate::error::Outcome;
 use crate::hub::Place;
 use crate::operation::Operation;
@@ -79,7 +80,7 @@ async fn answer(caller: &Caller, identity: &Identity, cookie: &str) -> Outcome<R
     let summaries = conversation::summaries(node, app, &identity.user).await?;
     let (messages, events) = match cookie_time(cookie) {
         Some(asked) => {
-            let since = missed::since(node, app, identity, asked).await?;
+            let since = missed::since(node, app, identity, Asked::Cookie(asked)).await?;
             let missed = missed::missed(node, app, identity, &summaries, since).await?;
             let whole = missed.into_iter().filter(|missed| missed.complete);
             let messages: Vec<_> = whole.map(|m| (m.summary, m.messages)).collect();
@@ -99,6 +100,7 @@ async fn answer(caller: &Caller, identity: &Identity, cookie: &str) -> Outcome<R
     let told: HashMap<UserId, u64> =
         summaries.iter().map(|s| (s.ends.peer.clone(), s.head.last)).collect();
     identity.connection.sync_answered(told, &held);
+    identity.connection.gave_cookie(now);
     Ok(response)
 }
 

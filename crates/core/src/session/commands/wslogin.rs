@@ -147,9 +147,9 @@ pub(crate) async fn run(caller: Caller, _: Request) -> Outcome<Response> {
 async fn remember_old_connection(caller: &Caller, user: &UserId, inst_id: u32) -> Outcome<()> {
     let connections = caller.node().hub().connections(caller.app().id(), user);
     let same = |c: &&Arc<Connection>| c.with_session(|s| s.is_some_and(|s| s.inst_id == inst_id));
-    if let Some(old) = connections.iter().find(same) {
+    if let Some(heard) = connections.iter().find(same).and_then(|old| old.heard_since()) {
         let entity = account::user(caller.node(), caller.app(), user).await?;
-        entity.touch(|state| state.last_heard.insert(inst_id, old.last_heard()));
+        entity.touch(|state| state.last_heard.insert(inst_id, heard));
     }
     Ok(())
 }
