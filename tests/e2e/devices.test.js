@@ -138,6 +138,22 @@ for (const sdk of SDKS) {
       for (const device of [desk, lap, bob]) await device.kill();
     });
 
+    test('a device that was away learns what was read on another meanwhile', async () => {
+      const alice = userNamed('alice');
+      const app = several;
+      const proxy = await startProxy(server);
+      const bob = await server.startClient({ sdk, user: userNamed('bob'), app });
+      const desk = await server.startClient({ sdk, user: alice, app });
+      const lap = await server.startClient({ sdk, user: alice, app, through: proxy });
+      await bob.sendText(alice, 'news');
+      for (const device of [desk, lap]) await device.conversationWhere(bob.user, (conversation) => conversation?.unreadCount === 1);
+      proxy.hold();
+      await desk.call('setMessageRead', { conversationID: `C2C${bob.user}` });
+      proxy.release();
+      await lap.conversationWhere(bob.user, (conversation) => conversation.unreadCount === 0);
+      for (const device of [desk, lap, bob]) await device.kill();
+    });
+
     test('a third device puts out the one that came first', async () => {
       const alice = userNamed('alice');
       const app = several;

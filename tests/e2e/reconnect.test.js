@@ -178,6 +178,17 @@ for (const sdk of SDKS) {
       for (const text of ['during the first', 'between', 'during the second']) assert.equal(bob.timesReceived(text), 1, text);
     });
 
+    test('a sender who was away learns that his messages were read meanwhile', async () => {
+      await pair();
+      await bob.sendText(alice.user, 'have you seen this?');
+      await alice.conversationWhere(bob.user, (conversation) => conversation?.unreadCount === 1);
+      await withoutNetwork(async () => {
+        await alice.call('setMessageRead', { conversationID: `C2C${bob.user}` });
+      });
+      const [message] = await bob.next('onMessageReadByPeer');
+      assert.deepEqual([message.payload.text, message.isPeerRead], ['have you seen this?', true]);
+    });
+
     test('after a cut the client goes on with its session: no new login by the user, no kick', async () => {
       await pair();
       await bob.cutSocket();
