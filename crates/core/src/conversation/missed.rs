@@ -88,7 +88,8 @@ pub(crate) async fn missed(
         bytes_left = bytes_left.saturating_sub(page.messages.iter().map(Stored::bytes).sum());
         let own =
             |stored: &Stored| stored.is_own(&summary.ends) && stored.row.origin == identity.inst_id;
-        let messages = page.messages.into_iter().filter(|stored| !own(stored)).collect();
+        let wanted = |stored: &Stored| !own(stored) && is_of(summary, stored);
+        let messages = page.messages.into_iter().filter(wanted).collect();
         missed.push(Missed { summary: summary.clone(), messages, complete: page.complete });
     }
     Ok(missed)
