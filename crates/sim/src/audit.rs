@@ -451,6 +451,8 @@ impl Sim {
                         && m.durable.is_some_and(|d| d.pair != pair && d.step > own.since)
                 });
             let (least, most) = self.ledger.unread(own.user, *peer, pair);
+            // Of a deletion on another device it is not told.
+            let is_current = is_current && !self.is_deleted_since(own.user, *peer, conversation.counted);
             if is_current && !conversation.vague && !(least..=most).contains(&conversation.unread) {
                 return Err(broken(format!(
                     "device {device} shows {} unread of u{peer}, right are {least} to {most}",
@@ -459,6 +461,14 @@ impl Sim {
             }
         }
         Ok(())
+    }
+
+    fn is_deleted_since(&self, user: usize, peer: usize, step: Step) -> bool {
+        self.ledger.marks.iter().any(|mark| {
+            matches!(mark.kind, MarkKind::Delete(_))
+                && (mark.reader, mark.peer) == (user, peer)
+                && mark.done >= step
+        })
     }
 
     fn is_deleted(&self, user: usize, peer: usize, number: u32) -> bool {

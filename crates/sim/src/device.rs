@@ -89,6 +89,8 @@ pub(crate) struct Conversation {
     known: BTreeMap<MessageId, Known>,
     pub(crate) unread: u64,
     last_time: u32,
+    /// Step of the answer that the number goes back to.
+    pub(crate) counted: Step,
     /// The number is vague: something happened of which the client is known not to get the count.
     pub(crate) vague: bool,
 }
@@ -583,11 +585,20 @@ impl Device {
                 let marking = self.is_marking(peer, context.ledger);
                 let conversation = self.conversations.entry(peer).or_default();
                 conversation.unread = number(item, "UnreadCount");
+                conversation.counted = queued;
                 conversation.vague = marking;
             }
         }
-        if first {
+        if self.since == NEVER {
             self.since = queued;
+            if !first {
+                // The answer after the login was lost; counts are taken over only with new messages.
+                let counted = |peer: &usize| counted_anew.contains(peer);
+                let all = self.conversations.iter_mut();
+                all.filter(|(peer, _)| !counted(peer)).for_each(|(_, c)| c.vague = true);
+            }
+        }
+        if first {
             self.fresh_answers += 1;
             self.ready_after_login();
         } else {
