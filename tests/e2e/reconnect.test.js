@@ -99,10 +99,11 @@ for (const sdk of SDKS) {
       await bob.message('before');
       const texts = ['gap 1', 'gap 2', 'gap 3'];
       await withoutNetwork(async () => {
-        await serverPast(first.time);
-        for (const text of texts.slice(0, 2)) await alice.sendText(bob.user, text);
-        const { time } = await alice.sendText(bob.user, texts[2]);
-        await serverPast(time);
+        let { time } = first;
+        for (const text of texts) {
+          await serverPast(time);
+          ({ time } = await alice.sendText(bob.user, text));
+        }
       });
       for (const text of texts) await bob.message(text);
       await fence();
