@@ -104,7 +104,8 @@ struct Inner<S> {
     /// Changes below this ticket are durable and published.
     settled: u64,
     in_flight: VecDeque<InFlight>,
-    broken: bool,
+    /// The first change whose commit failed: nothing from there on can be trusted, the entity is broken.
+    failed: Option<u64>,
 }
 
 struct InFlight {
@@ -132,7 +133,7 @@ impl<S: State> Entity<S> {
             next: 0,
             settled: 0,
             in_flight: VecDeque::new(),
-            broken: false,
+            failed: None,
         };
         Ok(Arc::new(Self { home, partition, inner: Mutex::new(inner), settled: Notify::new() }))
     }
@@ -185,6 +186,8 @@ impl<S: State> Entity<S> {
                 let outcome = commit.await;
                 self.settle(node, ticket, &outcome);
                 outcome.map_err(Failure::Commit)?;
+                // Its answer may be noticed before that of an earlier change, which is published first.
+                self.wait_until_settled(ticket + 1).await?;
                 if jobs {
                     node.run_jobs_soon(self.home.clone());
                 }
@@ -202,7 +205,7 @@ impl<S: State> Entity<S> {
     ) -> Outcome<(R, Queued)> {
         let mut guard = self.lock();
         let inner = guard.deref_mut();
-        if inner.broken {
+        if inner.failed.is_some() {
             return Err(Failure::Commit(CommitError::Conflict { current: inner.version }));
         }
         let mut wanted = Change::default();
@@ -233,15 +236,14 @@ impl<S: State> Entity<S> {
     fn settle(&self, node: &Node, ticket: u64, outcome: &Result<Version, CommitError>) {
         let mut inner = self.lock();
         match outcome {
-            Ok(_) if !inner.broken => {
+            // Published as soon as all before it are. If one of those failed that is never: whoever loads
+            // the entity again finds both or neither, and clients repair what they miss by pulling.
+            Ok(_) => {
                 let place = usize::try_from(ticket - inner.settled).expect("in flight");
                 inner.in_flight[place].durable = true;
                 inner.publish_settled(node);
             }
-            // Durable, but an earlier commit of this entity had an unknown outcome: whoever loads the
-            // entity again finds both or neither; its events are repaired by the clients' pulls.
-            Ok(_) => {}
-            Err(_) => inner.broken = true,
+            Err(_) => inner.failed = Some(inner.failed.map_or(ticket, |first| first.min(ticket))),
         }
         drop(inner);
         self.settled.notify_waiters();
@@ -253,11 +255,11 @@ impl<S: State> Entity<S> {
             notified.as_mut().enable();
             {
                 let inner = self.lock();
-                if inner.broken {
-                    return Err(Failure::Commit(CommitError::Unknown));
-                }
                 if inner.settled >= ticket {
                     return Ok(());
+                }
+                if inner.failed.is_some_and(|failed| failed < ticket) {
+                    return Err(Failure::Commit(CommitError::Unknown));
                 }
             }
             notified.await;

@@ -272,11 +272,18 @@ impl Connection {
 
     /// The answer is made; it has told all messages of a peer up to the given ordinal, except those that
     /// [`Connection::held_places`] returned.
-    pub(crate) fn sync_answered(&self, told: HashMap<UserId, u64>, except: &[Place]) {
+    /// `first` goes out between the answer and what was held.
+    pub(crate) fn sync_answered(
+        &self,
+        told: HashMap<UserId, u64>,
+        except: &[Place],
+        first: Option<Arc<Frame>>,
+    ) {
         let mut sync = lock(&self.sync);
         if let Sync::Held(held) = std::mem::take(&mut *sync) {
             let keep = |place: Option<Place>| place.filter(|place| !except.contains(place));
-            let held = held.into_iter().map(|(frame, place)| (frame, keep(place))).collect();
+            let held = held.into_iter().map(|(frame, place)| (frame, keep(place)));
+            let held = first.map(|frame| (frame, None)).into_iter().chain(held).collect();
             *sync = Sync::Answered(held, told);
         }
     }
@@ -540,10 +547,13 @@ mod tests {
         connection.reply(Bytes::from_static(b"another answer"));
         let held = connection.held_places();
         connection.push(&frame("six"), Some(&place(6)));
-        connection.sync_answered(HashMap::from([(peer.clone(), 6)]), &held);
+        connection.sync_answered(HashMap::from([(peer.clone(), 6)]), &held, Some(frame("notice")));
         connection.push(&frame("seven"), Some(&place(7)));
         connection.reply(Bytes::from_static(b"answer"));
         connection.push(&frame("eight"), Some(&place(8)));
-        assert_eq!(taken(&connection).0, ["another answer", "answer", "five", "seven", "eight"]);
+        assert_eq!(
+            taken(&connection).0,
+            ["another answer", "answer", "notice", "five", "seven", "eight"]
+        );
     }
 }

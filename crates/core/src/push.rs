@@ -139,6 +139,7 @@ fn devices_kicked(node: &Node, kicked: &DevicesKicked) {
     }
 }
 
-fn frame(events: &[push::Event<'_>]) -> Arc<Frame> {
+/// A push with these events.
+pub(crate) fn frame(events: &[push::Event<'_>]) -> Arc<Frame> {
     Arc::new(Frame::new(push::event_frame(events, PushOptions::default())))
 }

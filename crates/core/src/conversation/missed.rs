@@ -142,3 +142,27 @@ pub(crate) fn read_since(summaries: &[Summary], since: UnixSeconds) -> Vec<(&Use
         .map(|summary| (&summary.ends.peer, UnixSeconds(summary.row.read_time)))
         .collect()
 }
+
+/// The peers who marked the user's messages as read at `since` or later, and up to when. Looked up for the
+/// conversations that moved last.
+pub(crate) async fn peers_read_since(
+    node: &Node,
+    app: &App,
+    user: &UserId,
+    summaries: &[Summary],
+    since: UnixSeconds,
+) -> Outcome<Vec<(UserId, UnixSeconds)>> {
+    const CONVERSATIONS_MAX: usize = 100;
+    let mut latest: Vec<&Summary> = summaries.iter().collect();
+    latest.sort_by_key(|summary| std::cmp::Reverse(summary.head.last_time));
+    latest.truncate(CONVERSATIONS_MAX);
+    let mut read = Vec::new();
+    for summary in latest {
+        let peer = &summary.ends.peer;
+        let mark = super::read_mark(node, app, peer, user).await?;
+        if mark.at >= since && mark.time.0 > 0 {
+            read.push((peer.clone(), mark.time));
+        }
+    }
+    Ok(read)
+}

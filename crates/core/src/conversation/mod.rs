@@ -143,26 +143,41 @@ pub(crate) async fn summaries(node: &Node, app: &App, user: &UserId) -> Outcome<
     Ok(rows.into_iter().zip(heads).map(|((ends, row), head)| Summary { ends, row, head }).collect())
 }
 
-/// When `reader` last read what `peer` wrote; 0: never. Told to the peer.
-pub(crate) async fn read_time(
+/// How far somebody has read.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct ReadMark {
+    /// Everything up to this second; 0: nothing.
+    pub(crate) time: UnixSeconds,
+    /// When he said so.
+    pub(crate) at: UnixSeconds,
+}
+
+impl ReadMark {
+    fn of(row: &ConversationRow) -> Self {
+        Self { time: UnixSeconds(row.read_time), at: UnixSeconds(row.read_at) }
+    }
+}
+
+/// How far `reader` has read what `peer` wrote. Told to the peer.
+pub(crate) async fn read_mark(
     node: &Node,
     app: &App,
     reader: &UserId,
     peer: &UserId,
-) -> Outcome<UnixSeconds> {
+) -> Outcome<ReadMark> {
     // A reader in memory may be ahead of the store; everybody else is read without loading his index.
     if let Some(entity) = app.users.peek(reader)
-        && let Some(time) = entity.read(|state| {
+        && let Some(mark) = entity.read(|state| {
             let index = state.conversations.as_ref()?;
-            Some(index.rows.get(peer).map_or(0, |row| row.read_time))
+            Some(index.rows.get(peer).map(ReadMark::of).unwrap_or_default())
         })
     {
-        return Ok(UnixSeconds(time));
+        return Ok(mark);
     }
     let partition = Home::User(app.id(), reader.clone()).partition();
     let row = node.store().get(&partition, &key::conversation(peer)).await?;
     let row: Option<ConversationRow> = row.map(|row| decode_row(&row)).transpose()?;
-    Ok(UnixSeconds(row.map_or(0, |row| row.read_time)))
+    Ok(row.as_ref().map(ReadMark::of).unwrap_or_default())
 }
 
 /// Marks everything that `peer` wrote up to `time` as read. The second itself counts as far as it is

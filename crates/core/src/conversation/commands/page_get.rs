@@ -13,7 +13,7 @@ use super::{C2C, Cursor, listed, marks, owner, page};
 use crate::account;
 use crate::caller::{Caller, Identity, Who};
 use crate::conversation::missed::{self, Asked};
-use crate::conversation::{Summary, read_time};
+use crate::conversation::{Summary, read_mark};
 use crate::entity::in_parallel;
 use crate::error::Outcome;
 use crate::operation::Operation;
@@ -178,7 +178,7 @@ async fn item(
         msg_time_stamp: msg_time,
         last: last.map(|last| last_message(&summary, &last)),
         last_msg_flags: 0,
-        peer_read_time: read_time(node, app, peer, user).await?,
+        peer_read_time: read_mark(node, app, peer, user).await?.time,
         unread_msg_count: summary.unread(),
         nick: face.0,
         image: face.1,

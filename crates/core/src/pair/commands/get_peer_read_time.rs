@@ -45,7 +45,9 @@ pub(crate) async fn run(caller: Caller, request: Request) -> Outcome<Response> {
     let caller = &caller;
     let times = in_parallel(request.to_account, AT_ONCE, |peer| async move {
         match UserId::parse(&peer) {
-            Ok(peer) => conversation::read_time(caller.node(), caller.app(), &peer, user).await,
+            Ok(peer) => conversation::read_mark(caller.node(), caller.app(), &peer, user)
+                .await
+                .map(|mark| mark.time),
             Err(_) => Ok(UnixSeconds(0)),
         }
     })

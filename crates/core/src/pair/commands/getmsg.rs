@@ -5,24 +5,25 @@
 //! counts hold for the moment in which the answer is queued: pushes wait until then.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::value::RawValue;
 use teahouse_proto::error::ErrorCode;
 use teahouse_proto::ids::UserId;
 use teahouse_proto::push::{C2cNotice, Event};
-use teahouse_proto::time::UnixMillis;
+use teahouse_proto::time::{UnixMillis, UnixSeconds};
 
 use super::MessageJson;
 use crate::caller::{Caller, Identity, Who};
 use crate::conversation::missed::{self, Asked};
 use crate::conversation::{self, Summary};
 use crate::error::Outcome;
-use crate::hub::Place;
+use crate::hub::{Frame, Place};
 use crate::operation::Operation;
 use crate::pair::Ends;
 use crate::pair::history::Stored;
+use crate::push;
 use crate::request;
 
 pub(crate) const OPERATION: Operation<Request, Response> =
@@ -50,9 +51,6 @@ pub(crate) struct Response {
     /// Unread messages by sender, where there are any.
     #[serde(rename = "C2CPairUnreadCount")]
     unread: Vec<PeerUnread>,
-    /// Notices that a push would have brought.
-    #[schemars(with = "Vec<serde_json::Value>")]
-    event_array: Vec<Box<RawValue>>,
 }
 
 /// Unread messages of one sender.
@@ -78,15 +76,15 @@ async fn answer(caller: &Caller, identity: &Identity, cookie: &str) -> Outcome<R
     let (node, app) = (caller.node(), caller.app());
     let now = caller.now();
     let summaries = conversation::summaries(node, app, &identity.user).await?;
-    let (messages, events) = match cookie_time(cookie) {
+    let (messages, notices) = match cookie_time(cookie) {
         Some(asked) => {
             let since = missed::since(node, app, identity, Asked::Cookie(asked)).await?;
             let missed = missed::missed(node, app, identity, &summaries, since).await?;
             let whole = missed.into_iter().filter(|missed| missed.complete);
             let messages: Vec<_> = whole.map(|m| (m.summary, m.messages)).collect();
-            (messages, read_notices(&summaries, since))
+            (messages, read_notices(caller, &identity.user, &summaries, since).await?)
         }
-        None => (missed::offline(node, app, &summaries, now.seconds()).await?, Vec::new()),
+        None => (missed::offline(node, app, &summaries, now.seconds()).await?, None),
     };
     // From here to the queue nothing waits: what is held now is told after this answer, not by it.
     let held = identity.connection.held_places();
@@ -95,11 +93,10 @@ async fn answer(caller: &Caller, identity: &Identity, cookie: &str) -> Outcome<R
         cookie: format!("0-{}", now.0),
         msg_list: in_order(&messages, &held),
         unread: unread(&summaries, &held),
-        event_array: events,
     };
     let told: HashMap<UserId, u64> =
         summaries.iter().map(|s| (s.ends.peer.clone(), s.head.last)).collect();
-    identity.connection.sync_answered(told, &held);
+    identity.connection.sync_answered(told, &held, notices);
     identity.connection.gave_cookie(now);
     Ok(response)
 }
@@ -137,18 +134,23 @@ fn unread(summaries: &[Summary], held: &[Place]) -> Vec<PeerUnread> {
     summaries.iter().filter(|summary| summary.is_listed()).filter_map(count).collect()
 }
 
-/// What was read on other devices meanwhile.
-fn read_notices(
+/// What was read meanwhile: by the user on other devices, and by the peers. A push behind the answer,
+/// since clients do not look at such notices in the answer itself.
+async fn read_notices(
+    caller: &Caller,
+    user: &UserId,
     summaries: &[Summary],
-    since: teahouse_proto::time::UnixSeconds,
-) -> Vec<Box<RawValue>> {
-    let notices: Vec<C2cNotice<'_>> = missed::read_since(summaries, since)
+    since: UnixSeconds,
+) -> Outcome<Option<Arc<Frame>>> {
+    let by_peers = missed::peers_read_since(caller.node(), caller.app(), user, summaries, since);
+    let by_peers = by_peers.await?;
+    let elsewhere = missed::read_since(summaries, since)
         .into_iter()
-        .map(|(peer, last_read_time)| C2cNotice::ReadElsewhere { peer, last_read_time })
-        .collect();
-    if notices.is_empty() {
-        return Vec::new();
-    }
-    let event = Event::C2cNotices(&notices);
-    vec![serde_json::value::to_raw_value(&event).expect("a notice is JSON")]
+        .map(|(peer, last_read_time)| C2cNotice::ReadElsewhere { peer, last_read_time });
+    let by_peers = by_peers.iter().map(|(reader, last_read_time)| C2cNotice::ReadByPeer {
+        reader,
+        last_read_time: *last_read_time,
+    });
+    let notices: Vec<C2cNotice<'_>> = elsewhere.chain(by_peers).collect();
+    Ok((!notices.is_empty()).then(|| push::frame(&[Event::C2cNotices(&notices)])))
 }
