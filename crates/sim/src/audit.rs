@@ -394,6 +394,7 @@ impl Sim {
                 if let Author::Device(device) = message.author
                     && let Some(before) = last_of.insert((device, message.to), *number)
                     && before > *number
+                    && !message.repeated
                 {
                     return Err(broken(format!(
                         "device {device} sent {number} before {before}, stored behind it"
@@ -430,7 +431,9 @@ impl Sim {
             if !(to_me || from_me) || by_me || own.gaps.contains(&peer) {
                 continue;
             }
-            if durable.pair.0 != view.tiny_id && durable.pair.1 != view.tiny_id {
+            // With an account that is gone its conversations are, too.
+            let Some(other) = views.get(&peer) else { continue };
+            if durable.pair != pair_of(view.tiny_id, other.tiny_id) {
                 continue;
             }
             let fired = own.fired.get(&number).copied().unwrap_or(0);
@@ -452,7 +455,8 @@ impl Sim {
                 });
             let (least, most) = self.ledger.unread(own.user, *peer, pair);
             // Of a deletion on another device it is not told.
-            let is_current = is_current && !self.is_deleted_since(own.user, *peer, conversation.counted);
+            let is_current =
+                is_current && !self.is_deleted_since(own.user, *peer, conversation.counted);
             if is_current && !conversation.vague && !(least..=most).contains(&conversation.unread) {
                 return Err(broken(format!(
                     "device {device} shows {} unread of u{peer}, right are {least} to {most}",

@@ -226,7 +226,7 @@ impl Device {
     }
 
     /// A new link: logs in, or goes on where it was.
-    pub(crate) fn connected(&mut self, link: u64, context: &Context<'_>) {
+    pub(crate) fn connected(&mut self, link: u64, context: &mut Context<'_>) {
         self.link = Some(link);
         self.hang_up = false;
         if self.session.is_none() {
@@ -238,6 +238,9 @@ impl Device {
         self.outstanding.retain(|asked| !given_up(asked));
         for asked in self.outstanding.clone() {
             self.put_on_link(asked.seq, asked.servcmd, &asked.body);
+            if let Purpose::Send { message } = asked.purpose {
+                context.ledger.messages[message as usize].repeated = true;
+            }
         }
         self.ask(context, "im_open_status.wslogin", json!({}), Purpose::Login { fresh: false });
     }
@@ -755,7 +758,7 @@ impl Device {
                 matches!(mark.kind, MarkKind::Delete(_))
                     && (mark.reader, mark.peer) == (self.user, peer)
             });
-        if *fired > 1 && !deleted {
+        if *fired > 1 && *fired as usize > context.ledger.times_stored(message) && !deleted {
             return Err(broken(format!(
                 "device {} fires message {message} {fired} times",
                 self.number

@@ -34,6 +34,8 @@ pub(crate) struct Message {
     pub(crate) sent: Step,
     /// Step of the first good answer.
     pub(crate) acked: Step,
+    /// Sent again: its first attempt may have been refused, and others been faster since.
+    pub(crate) repeated: bool,
     /// Where it is stored last: once in every pair. An account that is deleted and made again has new
     /// pairs, and a send that is repeated after that is a new message.
     pub(crate) durable: Option<Durable>,
@@ -113,6 +115,11 @@ impl Ledger {
         stored.push((row.message, durable));
         self.messages[row.message as usize].durable = Some(durable);
         Ok(())
+    }
+
+    /// In how many pairs a message is stored.
+    pub(crate) fn times_stored(&self, number: u32) -> usize {
+        self.stored.values().flatten().filter(|(stored, _)| *stored == number).count()
     }
 
     /// Whether a message is stored anywhere with this second.

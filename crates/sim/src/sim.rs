@@ -421,9 +421,9 @@ impl Sim {
             },
         );
         self.note(|| format!("device {device} connects, link {id}"));
-        let context =
+        let mut context =
             Context { ledger: &mut self.ledger, step: self.step, now_ms: self.clock.now().0 };
-        self.devices[device].connected(id, &context);
+        self.devices[device].connected(id, &mut context);
         self.after_device(device);
     }
 
@@ -645,6 +645,7 @@ impl Sim {
             synced: matches!(author, Author::Device(_)),
             sent: self.step,
             acked: NEVER,
+            repeated: false,
             durable: None,
         });
         number
