@@ -39,7 +39,35 @@ for (const sdk of SDKS) {
       assert.equal(status.QueryResult[0].Status, 'Online', "the first one's own logout must not end the second one");
     });
 
-    test('a client that was put out while it was away learns it when it comes back', async () => {
+    test('a client whose place was taken while it was away is told when it comes back', async () => {
+      const user = userNamed('alice');
+      const proxy = await startProxy(server);
+      const first = await server.startClient({ sdk, user, through: proxy });
+      proxy.hold();
+      const second = await server.startClient({ sdk, user });
+      proxy.release();
+      const { type } = await first.next('kickedOut');
+      assert.equal(type, 'multipleAccount');
+      const bob = await server.startClient({ sdk, user: userNamed('bob') });
+      await bob.sendText(user, 'to the second');
+      await second.message('to the second');
+      for (const client of [first, second, bob]) await client.kill();
+    });
+
+    test('a client that was ended by REST while it was away is told when it comes back', async () => {
+      const user = userNamed('alice');
+      const proxy = await startProxy(server);
+      const client = await server.startClient({ sdk, user, through: proxy });
+      proxy.hold();
+      await server.restOk('im_open_login_svc/kick', { UserID: user });
+      proxy.release();
+      const { type } = await client.next('kickedOut');
+      assert.ok(['REST_API_Kick', 'userSigExpired'].includes(type), type);
+      await client.next('sdkStateNotReady');
+      await client.kill();
+    });
+
+    test('a session that was replaced is refused with what took its place', async () => {
       const user = userNamed('alice');
       const first = await server.openRaw({ app: single });
       await first.login(user);
