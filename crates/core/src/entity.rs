@@ -127,14 +127,8 @@ impl<S: State> Entity<S> {
         // The version is read first: a commit between the two reads makes ours conflict, never pass.
         let version = node.store().version(&partition).await?;
         let state = S::load(node, &home, &partition).await?;
-        let inner = Inner {
-            state,
-            version,
-            next: 0,
-            settled: 0,
-            in_flight: VecDeque::new(),
-            failed: None,
-        };
+        let inner =
+            Inner { state, version, next: 0, settled: 0, in_flight: VecDeque::new(), failed: None };
         Ok(Arc::new(Self { home, partition, inner: Mutex::new(inner), settled: Notify::new() }))
     }
 

@@ -137,6 +137,8 @@ pub struct Session {
     pub token: Arc<str>,
     /// The token's last second.
     pub expires: UnixSeconds,
+    /// The device came back with its token, so that it has what it had before.
+    pub resumed: bool,
 }
 
 /// While a client asks what it missed, pushes wait: the unread counts of the answer are exact only if it
@@ -490,6 +492,7 @@ mod tests {
             inst_id,
             token: "t".into(),
             expires: UnixSeconds(9),
+            resumed: false,
         }
     }
 

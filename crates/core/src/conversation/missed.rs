@@ -65,6 +65,12 @@ pub(crate) async fn since(
     Ok(UnixMillis(known.0.saturating_sub(SLACK_MS)).seconds())
 }
 
+/// Whether the device has synced before, and it is known when it was last heard.
+pub(crate) async fn was_heard(node: &Node, app: &App, identity: &Identity) -> Outcome<bool> {
+    let entity = account::user(node, app, &identity.user).await?;
+    Ok(entity.read(|state| state.last_heard.contains_key(&identity.inst_id)))
+}
+
 /// The conversations with messages at or after `since`.
 pub(crate) async fn missed(
     node: &Node,

@@ -127,6 +127,30 @@ pub(crate) async fn find(
     }))
 }
 
+/// As [`find`], also when the first message between the two is on its way into the index: its push may be
+/// faster, and who answers it at once means this conversation.
+pub(crate) async fn find_now(
+    node: &Arc<Node>,
+    app: &App,
+    user: &UserId,
+    peer: &UserId,
+) -> Outcome<Option<(Ends, ConversationRow)>> {
+    let found = find(node, app, user, peer).await?;
+    let own_tiny = account::tiny_id(node, app, user).await?;
+    let peer_tiny = account::tiny_id(node, app, peer).await?;
+    let (Some(own_tiny), Some(peer_tiny)) = (own_tiny, peer_tiny) else { return Ok(found) };
+    if found.as_ref().is_some_and(|(ends, _)| ends.peer_tiny == peer_tiny) {
+        return Ok(found);
+    }
+    let pair = PairKey::new(own_tiny, peer_tiny);
+    let head = pair::heads(node, app.id(), &[pair]).await?.pop().unwrap_or_default();
+    if head.last == 0 {
+        return Ok(found);
+    }
+    node.run_jobs(Home::Pair(app.id(), pair)).await?;
+    find(node, app, user, peer).await
+}
+
 /// All conversations of a user, listed or not, in no particular order: one scan of the index and one
 /// batched read of heads.
 pub(crate) async fn summaries(node: &Node, app: &App, user: &UserId) -> Outcome<Vec<Summary>> {
@@ -190,7 +214,7 @@ pub(crate) async fn mark_read(
     time: UnixSeconds,
     origin: Option<u32>,
 ) -> Outcome<()> {
-    let Some((ends, row)) = find(node, app, reader, peer).await? else { return Ok(()) };
+    let Some((ends, row)) = find_now(node, app, reader, peer).await? else { return Ok(()) };
     // What the store has, not what is on its way to it: nobody has read that, and a crash may lose it.
     let head = pair::heads(node, app.id(), &[ends.pair()]).await?.pop().unwrap_or_default();
     let time = time.min(UnixSeconds(head.last_time));
@@ -285,7 +309,7 @@ pub(crate) async fn delete(
 ) -> Outcome<Vec<UserId>> {
     let mut found = Vec::new();
     for peer in peers {
-        found.extend(find(node, app, user, peer).await?.map(|(ends, _)| ends));
+        found.extend(find_now(node, app, user, peer).await?.map(|(ends, _)| ends));
     }
     if found.is_empty() {
         return Ok(Vec::new());

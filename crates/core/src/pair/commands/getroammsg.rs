@@ -62,7 +62,7 @@ pub(crate) async fn run(caller: Caller, request: Request) -> Outcome<Response> {
     };
     let user = caller.acting_as(None, ErrorCode::MsgNotAdmin)?;
     let (node, app) = (caller.node(), caller.app());
-    let found = conversation::find(node, app, &user, &request.peer_account).await?;
+    let found = conversation::find_now(node, app, &user, &request.peer_account).await?;
     let Some((ends, row)) = found else { return Ok(Response::of(Vec::new(), true, None)) };
     let newer = request.get_direction == Some(1);
     let range = range(&caller, &ends, request.last_msg_time, cursor, newer).await?;
