@@ -4,7 +4,8 @@
 #
 # libFuzzer needs coverage instrumentation, which stable rustc can insert as an LLVM pass; naming the
 # target keeps the flags away from build scripts. The checked-in corpus is read, not written: new
-# inputs go to fuzz/target/corpus/. To keep one, copy it to fuzz/corpus/TARGET/.
+# inputs go to fuzz/target/corpus/. To keep one, copy it to fuzz/corpus/TARGET/, where an ordinary test
+# replays it: named by what it is, or found_<hash> when fuzzing found it to reach more code.
 set -eu
 cd "$(dirname "$0")"
 
