@@ -260,8 +260,14 @@ impl<S: State> Entity<S> {
         }
     }
 
+    /// A change that panicked leaves a state that nobody can trust: the entity is broken, too.
     fn lock(&self) -> MutexGuard<'_, Inner<S>> {
-        self.inner.lock().expect("a change panicked: its entity is not trustworthy any more")
+        self.inner.lock().unwrap_or_else(|poisoned| {
+            let mut inner = poisoned.into_inner();
+            let next = inner.next;
+            inner.failed.get_or_insert(next);
+            inner
+        })
     }
 
     fn is_idle(&self) -> bool {
@@ -331,7 +337,8 @@ impl<K: Clone + Eq + Hash, S: State> Cache<K, S> {
     }
 
     /// Changes the entity under `key`. When another node was faster, loads it again and repeats:
-    /// `change` must not keep anything from a run before.
+    /// `change` must not keep anything from a run before. (Changes that were pipelined may then be
+    /// repeated in another order than they were queued in.)
     pub(crate) async fn change<R>(
         &self,
         node: &Arc<Node>,
@@ -367,8 +374,9 @@ impl<K: Clone + Eq + Hash, S: State> Cache<K, S> {
     fn forget(&self, key: &K, entity: &Arc<Entity<S>>) {
         let mut shard = self.shard(key);
         let same = |slot: &Slot<S>| slot.get().is_some_and(|cached| Arc::ptr_eq(cached, entity));
-        if shard.slots.get(key).is_some_and(same) {
-            shard.slots.remove(key);
+        if let Some(slot) = shard.slots.get_mut(key).filter(|slot| same(slot)) {
+            // The key keeps its place among the ages.
+            *slot = Slot::default();
         }
     }
 

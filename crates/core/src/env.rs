@@ -55,9 +55,11 @@ const COUNTER_BITS: u32 = 12;
 const NODE_BITS: u32 = 10;
 
 impl IdMaker {
-    pub(crate) fn new(node_number: u16) -> Self {
+    /// Ids from after `reserved`: an earlier process may have given out those before it.
+    pub(crate) fn new(node_number: u16, reserved: UnixMillis) -> Self {
         assert!(u32::from(node_number) < 1 << NODE_BITS, "node numbers end at 1023");
-        Self { node: u64::from(node_number), last: AtomicU64::new(0) }
+        let last = reserved.0.saturating_sub(EPOCH_2020_MS) << COUNTER_BITS;
+        Self { node: u64::from(node_number), last: AtomicU64::new(last) }
     }
 
     /// A new id. A full millisecond, or a clock that steps back, borrows from the following one.
@@ -79,7 +81,7 @@ mod tests {
 
     #[test]
     fn ids_rise_also_when_the_clock_steps_back_or_a_millisecond_is_full() {
-        let ids = IdMaker::new(3);
+        let ids = IdMaker::new(3, UnixMillis(0));
         let mut last = TinyId(0);
         for step in 0..10_000_u64 {
             let now = UnixMillis(EPOCH_2020_MS + 1_000_000 - step % 7);
@@ -91,8 +93,19 @@ mod tests {
     }
 
     #[test]
+    fn ids_start_after_those_of_an_earlier_process() {
+        let now = UnixMillis(EPOCH_2020_MS + 1_000);
+        let reserved = UnixMillis(EPOCH_2020_MS + 61_000);
+        let earlier = IdMaker::new(1, UnixMillis(0)).next(UnixMillis(reserved.0 - 1));
+        assert!(
+            IdMaker::new(1, reserved).next(now) > earlier,
+            "the clock stepped back by a minute"
+        );
+    }
+
+    #[test]
     fn ids_of_two_nodes_never_meet() {
-        let (a, b) = (IdMaker::new(1), IdMaker::new(2));
+        let (a, b) = (IdMaker::new(1, UnixMillis(0)), IdMaker::new(2, UnixMillis(0)));
         let now = UnixMillis(EPOCH_2020_MS + 5);
         let from_a: std::collections::BTreeSet<_> = (0..5000).map(|_| a.next(now)).collect();
         assert!((0..5000).all(|_| !from_a.contains(&b.next(now))));

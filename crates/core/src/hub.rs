@@ -53,6 +53,8 @@ pub enum CloseReason {
     Replaced,
     /// The server stops.
     Shutdown,
+    /// The client has left.
+    Gone,
 }
 
 impl CloseReason {
@@ -63,6 +65,7 @@ impl CloseReason {
             Self::Silent => "silent",
             Self::Replaced => "replaced",
             Self::Shutdown => "shutdown",
+            Self::Gone => "gone",
         }
     }
 }
@@ -415,13 +418,31 @@ impl Hub {
         self.sessions.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// Detaches a device of a user, on whichever connection it is, and returns that.
+    pub(crate) fn logout_device(
+        &self,
+        app: SdkAppId,
+        user: &UserId,
+        inst_id: u32,
+    ) -> Option<Arc<Connection>> {
+        let is_it = |session: &Session| session.inst_id == inst_id;
+        let connections = self.connections(app, user);
+        let found = connections.into_iter().find(|c| c.with_session(|s| s.is_some_and(is_it)))?;
+        let is_still = found.with_session(|s| {
+            s.is_some_and(|s| (s.app, &s.user, s.inst_id) == (app, user, inst_id))
+        });
+        if is_still { self.logout(&found).map(|_| found) } else { None }
+    }
+
     /// Detaches the session of a connection and returns it.
     pub(crate) fn logout(&self, connection: &Arc<Connection>) -> Option<Session> {
         let session = connection.session()?;
         let key = (session.app, session.user.clone());
         let mut users = self.shard(&key);
-        // Taken under the user's lock: a login that replaces this connection may have been faster.
-        let session = lock(&connection.session).take()?;
+        // Taken under the user's lock: another login may have been faster.
+        let same =
+            |s: &mut Session| (s.app, &s.user, s.inst_id) == (key.0, &key.1, session.inst_id);
+        let session = lock(&connection.session).take_if(same)?;
         if let Some(sessions) = users.get_mut(&key) {
             sessions.retain(|other| !Arc::ptr_eq(other, connection));
             if sessions.is_empty() {

@@ -66,6 +66,8 @@ impl From<ReadError> for OpenError {
     }
 }
 
+/// How far ahead ids are reserved, milliseconds.
+const IDS_AHEAD_MS: u64 = 60_000;
 const DIRECTORIES_IN_MEMORY: usize = 4_096;
 const USERS_SAVED_AT_ONCE: usize = 64;
 
@@ -86,14 +88,14 @@ impl Node {
             None => {
                 let half = || env.random.next().to_be_bytes();
                 let token_key = [half(), half(), half(), half()].concat();
-                ClusterRow { format: FORMAT, token_key: token_key.into() }
+                ClusterRow { format: FORMAT, token_key: token_key.into(), ids_reserved_ms: 0 }
             }
         };
         if row.format > FORMAT {
             return Err(OpenError::Newer { found: row.format });
         }
         let node = Arc::new(Self {
-            ids: IdMaker::new(env.node_number),
+            ids: IdMaker::new(env.node_number, UnixMillis(row.ids_reserved_ms)),
             env,
             store,
             registry,
@@ -108,12 +110,13 @@ impl Node {
             retention: tokio::sync::Mutex::default(),
         });
         node.change_cluster(|state, change| {
-            if !state.exists {
+            if state.row.is_none() {
                 change.put(key::head(), &row);
-                state.exists = true;
+                state.row = Some(row.clone());
             }
         })
         .await?;
+        node.reserve_ids().await?;
         node.load_apps().await?;
         node.run_pending_jobs().await?;
         Ok(node)
@@ -175,8 +178,12 @@ impl Node {
         push::deliver(self, event);
     }
 
-    /// What is due: read marks to save, jobs to repeat, history to cut.
+    /// What is due: ids to reserve, read marks to save, jobs to repeat, history to cut. It may take long:
+    /// give it a task of its own.
     pub async fn tick(self: &Arc<Self>) {
+        if let Err(failure) = self.reserve_ids().await {
+            tracing::warn!(%failure, "ids are reserved by the next tick");
+        }
         self.save_marks().await;
         self.repeat_failed_jobs().await;
         // One cut at a time; a tick that finds one under way has nothing to do.
@@ -196,6 +203,20 @@ impl Node {
             }
         })
         .await;
+    }
+
+    /// Keeps what is reserved ahead of the clock, so that a restart after the clock was set back makes no
+    /// id twice.
+    async fn reserve_ids(self: &Arc<Self>) -> Outcome<()> {
+        let now = self.now().0;
+        self.change_cluster(|state, change| {
+            let is_due = |row: &&mut ClusterRow| row.ids_reserved_ms < now + IDS_AHEAD_MS / 2;
+            if let Some(row) = state.row.as_mut().filter(is_due) {
+                row.ids_reserved_ms = now + IDS_AHEAD_MS;
+                change.put(key::head(), row);
+            }
+        })
+        .await
     }
 
     pub(crate) fn remember_unsaved(&self, app: SdkAppId, user: UserId) {
@@ -245,7 +266,7 @@ impl Node {
             let Some(number) = number else { continue };
             let id = SdkAppId(number);
             let head = self.store.get(&Home::App(id).partition(), &key::head()).await?;
-            // Listed first, made second: a crash between leaves an entry without an app.
+            // A crash may leave an entry without an app.
             if let Some(head) = head {
                 self.insert_app(id, &decode_row(&head)?);
             }
@@ -272,7 +293,7 @@ impl Node {
 }
 
 struct ClusterState {
-    exists: bool,
+    row: Option<ClusterRow>,
 }
 
 impl State for ClusterState {
@@ -282,7 +303,8 @@ impl State for ClusterState {
         partition: &'a Partition,
     ) -> BoxFuture<'a, Result<Self, ReadError>> {
         async move {
-            Ok(Self { exists: node.store().get(partition, &key::head()).await?.is_some() })
+            let head = node.store().get(partition, &key::head()).await?;
+            Ok(Self { row: head.map(|head| decode_row(&head)).transpose()? })
         }
         .boxed()
     }

@@ -260,6 +260,9 @@ pub(crate) struct ClusterRow {
     /// Signs session tokens; 32 bytes.
     #[prost(bytes = "bytes", tag = "2")]
     pub(crate) token_key: Bytes,
+    /// Ids made before this time may be in use; moved ahead before it is reached.
+    #[prost(uint64, tag = "3")]
+    pub(crate) ids_reserved_ms: u64,
 }
 
 /// `Home::App`, head.

@@ -303,7 +303,7 @@ impl Client {
 fn close_code(reason: CloseReason) -> CloseCode {
     match reason {
         CloseReason::SlowReader => CloseCode::Policy,
-        CloseReason::Silent | CloseReason::Replaced => CloseCode::Normal,
+        CloseReason::Silent | CloseReason::Replaced | CloseReason::Gone => CloseCode::Normal,
         CloseReason::Shutdown => CloseCode::Restart,
     }
 }

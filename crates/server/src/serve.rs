@@ -108,8 +108,7 @@ async fn serve(config: Config, apps: &[NewApp], dev: bool) -> Result<(), Failure
         introduce(&server, scheme, address).await?;
     }
     say(format!("ready {scheme}://{address}"))?;
-    let mut tick = tokio::time::interval(TICK);
-    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let ticking = tokio::spawn(tick(server.node.clone()));
     let mut next = 0;
     loop {
         tokio::select! {
@@ -118,14 +117,24 @@ async fn serve(config: Config, apps: &[NewApp], dev: bool) -> Result<(), Failure
                 Ok((socket, _)) => drop(tokio::spawn(control::serve(server.clone(), socket))),
                 Err(problem) => tracing::warn!(%problem, "a control connection was not accepted"),
             },
-            _ = tick.tick() => server.node.tick().await,
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
         }
     }
+    // Whatever it was about is taken up again by the next start, or saved by `stop`.
+    ticking.abort();
     drop(listener);
     drop(control_file);
     stop(&server, shards).await
+}
+
+async fn tick(node: Arc<Node>) {
+    let mut tick = tokio::time::interval(TICK);
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tick.tick().await;
+        node.tick().await;
+    }
 }
 
 fn no_signals(problem: std::io::Error) -> Failure {

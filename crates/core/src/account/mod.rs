@@ -71,6 +71,11 @@ impl UserState {
         self.account.as_ref().filter(|account| account.deleted_ms == 0)
     }
 
+    /// The second up to which signatures are revoked, also of an account that was deleted; 0 if none was.
+    pub(crate) fn revoked_until(&self) -> UnixSeconds {
+        UnixMillis(self.account.as_ref().map_or(0, |account| account.kicked_ms)).seconds()
+    }
+
     pub(crate) fn tiny_id(&self) -> Option<TinyId> {
         self.account().map(|account| TinyId(account.tiny_id))
     }
@@ -223,9 +228,4 @@ pub(crate) async fn kick(node: &Arc<Node>, app: &App, user: &UserId) -> Outcome<
 /// How many accounts an app has.
 pub(crate) async fn count(node: &Node, app: SdkAppId) -> Outcome<u64> {
     directory::count_accounts(node, app).await
-}
-
-/// The second up to which signatures are revoked; 0 if none was.
-pub(crate) fn revoked_until(account: &AccountRow) -> UnixSeconds {
-    UnixMillis(account.kicked_ms).seconds()
 }

@@ -19,7 +19,7 @@ use crate::app::App;
 use crate::caller::Identity;
 use crate::error::Outcome;
 use crate::event::{Event, LoggedIn};
-use crate::hub::{Connection, Heard, Session};
+use crate::hub::{CloseReason, Connection, Heard, Session};
 use crate::node::Node;
 use crate::rows::DeviceRow;
 
@@ -61,9 +61,7 @@ pub async fn check_usersig(
             return Err(told.into());
         }
     };
-    let revoked_until = account::user(node, app, &user)
-        .await?
-        .read(|state| state.account().map_or(UnixSeconds(0), account::revoked_until));
+    let revoked_until = account::user(node, app, &user).await?.read(UserState::revoked_until);
     if verified.issued_at <= revoked_until {
         return Err(ErrorCode::UserSigRevoked.into());
     }
@@ -155,6 +153,8 @@ pub async fn tiny_id(node: &Node, app: &App, user: &UserId) -> Outcome<TinyId> {
 
 /// Ends what a socket had: called by the gateway when it is gone.
 pub async fn disconnected(node: &Arc<Node>, connection: &Arc<Connection>) {
+    // A login that is still under way finds the queue closed and ends itself.
+    connection.queue().close(CloseReason::Gone);
     let Some(session) = node.hub().logout(connection) else { return };
     let Some(app) = node.app(session.app) else { return };
     if let Err(failure) = remember_lost(node, &app, &session, connection.heard_since()).await {

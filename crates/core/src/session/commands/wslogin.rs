@@ -84,7 +84,7 @@ pub(crate) async fn run(caller: Caller, _: Request) -> Outcome<Response> {
         // Checked before, but a kick may have come since.
         let inst_id = match proof.by {
             By::Signature(issued_at) => {
-                if state.account().is_some_and(|a| issued_at <= account::revoked_until(a)) {
+                if issued_at <= state.revoked_until() {
                     return Err(ErrorCode::UserSigRevoked.into());
                 }
                 state.create(node, app.id(), user, change);
@@ -124,6 +124,11 @@ pub(crate) async fn run(caller: Caller, _: Request) -> Outcome<Response> {
     if let Err(refused) = still {
         node.hub().logout(&connection);
         return Err(refused.into());
+    }
+    // The socket may have gone while the login was made durable: nobody else would detach it now.
+    if connection.queue().closed().is_some() {
+        node.hub().logout(&connection);
+        return Err(ErrorCode::SessionInvalid.into());
     }
     node.publish(&Event::LoggedIn(LoggedIn {
         app: app.id(),

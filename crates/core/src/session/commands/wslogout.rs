@@ -31,12 +31,12 @@ pub(crate) async fn run(caller: Caller, _: Request) -> Outcome<Empty> {
         Ok(())
     })
     .await?;
-    if node.hub().logout(&identity.connection).is_some() {
+    if let Some(connection) = node.hub().logout_device(app.id(), &identity.user, identity.inst_id) {
         node.publish(&Event::LoggedOut(LoggedIn {
             app: app.id(),
             user: identity.user.clone(),
             inst_id: identity.inst_id,
-            platform: identity.connection.platform,
+            platform: connection.platform,
         }));
     }
     Ok(Empty {})
