@@ -1,7 +1,7 @@
 /** The server under test: the built binary in a process of its own, on a free port and a directory of its own. */
 import { execFile, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { existsSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -17,12 +17,14 @@ import { sign } from './signatures.js';
 /** The account that `serve --app` makes administrator. */
 export const ADMINISTRATOR = 'administrator';
 
-/** The binary: `TEAHOUSE_BIN`, else what was built last for release, else for debugging. */
+/** The binary: `TEAHOUSE_BIN`, else the release or the debug build, whichever is newer. */
 export function binary() {
   const candidates = ['release', 'debug'].map((profile) =>
     fileURLToPath(new URL(`../../../target/${profile}/teahouse`, import.meta.url)),
   );
-  const found = process.env.TEAHOUSE_BIN ?? candidates.find(existsSync);
+  const builtAt = (/** @type {string} */ path) => statSync(path).mtimeMs;
+  const [newest] = candidates.filter(existsSync).sort((a, b) => builtAt(b) - builtAt(a));
+  const found = process.env.TEAHOUSE_BIN ?? newest;
   if (!found) throw new Error(`no teahouse binary: set TEAHOUSE_BIN or build one of ${candidates.join(', ')}`);
   return found;
 }
