@@ -1,9 +1,9 @@
 //! An app: its keys, administrators and settings. Everything else belongs to exactly one app, and
 //! nothing crosses from one to another.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use arc_swap::ArcSwap;
 use futures_util::future::{BoxFuture, FutureExt};
@@ -13,6 +13,7 @@ use teahouse_proto::time::UnixMillis;
 use teahouse_store::{Partition, ReadError};
 
 use crate::account::{self, UserState};
+use crate::conversation::marks::Marks;
 use crate::entity::{Cache, State};
 use crate::error::{Failure, Outcome};
 use crate::event::Event;
@@ -35,7 +36,11 @@ pub struct App {
     facts: ArcSwap<AppFacts>,
     pub(crate) users: Cache<UserId, UserState>,
     pub(crate) pairs: Cache<PairKey, PairState>,
+    pub(crate) marks: Marks,
     pub(crate) login_failures: FailureCounter,
+    /// Conversations whose first message is stored, or about to be, and that are not in the index of a
+    /// user yet.
+    indexing: Mutex<HashMap<UserId, BTreeSet<PairKey>>>,
     /// REST calls by operation: second (upper 32 bits) and calls in it.
     calls: Box<[AtomicU64]>,
 }
@@ -62,7 +67,9 @@ impl App {
             facts: ArcSwap::from_pointee(facts(id, row)),
             users: Cache::new(USERS_IN_MEMORY),
             pairs: Cache::new(PAIRS_IN_MEMORY),
+            marks: Marks::default(),
             login_failures: FailureCounter::default(),
+            indexing: Mutex::default(),
             calls: (0..operations).map(|_| AtomicU64::new(0)).collect(),
         })
     }
@@ -79,6 +86,33 @@ impl App {
 
     pub(crate) fn replace_facts(&self, row: &AppRow) {
         self.facts.store(Arc::new(facts(self.id, row)));
+    }
+
+    /// The first message of a conversation of these users is about to be stored.
+    pub(crate) fn begin_indexing(&self, pair: PairKey, users: [&UserId; 2]) {
+        let mut indexing = self.indexing.lock().expect("no panic while held");
+        users.iter().for_each(|user| {
+            indexing.entry((*user).clone()).or_default().insert(pair);
+        });
+    }
+
+    /// The conversation is in the index of these users, or was not stored.
+    pub(crate) fn end_indexing(&self, pair: PairKey, users: [&UserId; 2]) {
+        let mut indexing = self.indexing.lock().expect("no panic while held");
+        for user in users {
+            if let Some(pairs) = indexing.get_mut(user) {
+                pairs.remove(&pair);
+                if pairs.is_empty() {
+                    indexing.remove(user);
+                }
+            }
+        }
+    }
+
+    /// Conversations of a user that are on their way into the index.
+    pub(crate) fn indexing(&self, user: &UserId) -> Vec<PairKey> {
+        let indexing = self.indexing.lock().expect("no panic while held");
+        indexing.get(user).into_iter().flatten().copied().collect()
     }
 
     /// Counts one REST call of the operation at `index` and says whether it is within `limit` calls in

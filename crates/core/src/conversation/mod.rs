@@ -5,9 +5,10 @@
 //! Read marks are kept in memory and saved by the next tick: a client that loses one repeats it.
 
 pub(crate) mod commands;
+pub(crate) mod marks;
 pub(crate) mod missed;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use teahouse_proto::ids::{SdkAppId, TinyId, UserId};
@@ -16,6 +17,7 @@ use teahouse_store::{Direction, Partition, ReadError};
 
 use crate::account::{self, UserState};
 use crate::app::App;
+use crate::conversation::marks::{Mark, UserMarks};
 use crate::entity::{Change, Entity};
 use crate::error::Outcome;
 use crate::event::{ConversationsDeleted, Event, MessagesRead};
@@ -25,18 +27,7 @@ use crate::rows::key::UserRows;
 use crate::rows::{ConversationRow, Home, IndexPairJob, MessageRow, PairKey, PairRow, key};
 
 /// The index of one user, in memory.
-#[derive(Debug, Default)]
-pub(crate) struct Conversations {
-    rows: BTreeMap<UserId, ConversationRow>,
-    /// Rows that changed and are saved by the next tick.
-    unsaved: BTreeSet<UserId>,
-}
-
-impl Conversations {
-    pub(crate) fn has_unsaved(&self) -> bool {
-        !self.unsaved.is_empty()
-    }
-}
+pub(crate) type Conversations = BTreeMap<UserId, ConversationRow>;
 
 /// One conversation as its owner sees it now.
 #[derive(Debug, Clone)]
@@ -90,11 +81,13 @@ async fn indexed(node: &Node, app: &App, user: &UserId) -> Outcome<Arc<Entity<Us
     let entity = account::user(node, app, user).await?;
     while entity.read(|state| state.conversations.is_none()) {
         let version = entity.settled_version().await?;
-        let rows = read_rows(node, entity.partition()).await?;
+        let mut rows = read_rows(node, entity.partition()).await?;
         // A row that was committed while we read may be missing: then it is read again.
         entity.set_at(version, |state| {
-            let read = Conversations { rows, unsaved: BTreeSet::new() };
-            state.conversations.get_or_insert(read);
+            for (peer, mark) in app.marks.of(user) {
+                rows.get_mut(&peer).map(|row| mark.apply(row));
+            }
+            state.conversations.get_or_insert(rows);
         });
     }
     Ok(entity)
@@ -122,7 +115,7 @@ pub(crate) async fn find(
 ) -> Outcome<Option<(Ends, ConversationRow)>> {
     let entity = indexed(node, app, user).await?;
     Ok(entity.read(|state| {
-        let row = state.conversations.as_ref()?.rows.get(peer)?;
+        let row = state.conversations.as_ref()?.get(peer)?;
         Some((ends(user, state.tiny_id()?, peer, row), row.clone()))
     }))
 }
@@ -135,31 +128,28 @@ pub(crate) async fn find_now(
     user: &UserId,
     peer: &UserId,
 ) -> Outcome<Option<(Ends, ConversationRow)>> {
-    let found = find(node, app, user, peer).await?;
-    let own_tiny = account::tiny_id(node, app, user).await?;
-    let peer_tiny = account::tiny_id(node, app, peer).await?;
-    let (Some(own_tiny), Some(peer_tiny)) = (own_tiny, peer_tiny) else { return Ok(found) };
-    if found.as_ref().is_some_and(|(ends, _)| ends.peer_tiny == peer_tiny) {
-        return Ok(found);
-    }
-    let pair = PairKey::new(own_tiny, peer_tiny);
-    let head = pair::heads(node, app.id(), &[pair]).await?.pop().unwrap_or_default();
-    if head.last == 0 {
-        return Ok(found);
-    }
-    node.run_jobs(Home::Pair(app.id(), pair)).await?;
+    finish_index(node, app, user).await?;
     find(node, app, user, peer).await
+}
+
+/// Waits until what was pushed to a user is in his index.
+async fn finish_index(node: &Arc<Node>, app: &App, user: &UserId) -> Outcome<()> {
+    for pair in app.indexing(user) {
+        node.run_jobs(Home::Pair(app.id(), pair)).await?;
+    }
+    Ok(())
 }
 
 /// All conversations of a user, listed or not, in no particular order: one scan of the index and one
 /// batched read of heads.
-pub(crate) async fn summaries(node: &Node, app: &App, user: &UserId) -> Outcome<Vec<Summary>> {
+pub(crate) async fn summaries(node: &Arc<Node>, app: &App, user: &UserId) -> Outcome<Vec<Summary>> {
+    finish_index(node, app, user).await?;
     let entity = indexed(node, app, user).await?;
     let rows: Vec<(Ends, ConversationRow)> = entity.read(|state| {
         let (Some(own_tiny), Some(index)) = (state.tiny_id(), &state.conversations) else {
             return Vec::new();
         };
-        let found = index.rows.iter();
+        let found = index.iter();
         found.map(|(peer, row)| (ends(user, own_tiny, peer, row), row.clone())).collect()
     });
     let pairs: Vec<PairKey> = rows.iter().map(|(ends, _)| ends.pair()).collect();
@@ -193,7 +183,7 @@ pub(crate) async fn read_mark(
     if let Some(entity) = app.users.peek(reader)
         && let Some(mark) = entity.read(|state| {
             let index = state.conversations.as_ref()?;
-            Some(index.rows.get(peer).map(ReadMark::of).unwrap_or_default())
+            Some(index.get(peer).map(ReadMark::of).unwrap_or_default())
         })
     {
         return Ok(mark);
@@ -222,26 +212,19 @@ pub(crate) async fn mark_read(
         return Ok(());
     }
     let count = counted_until(node, app.id(), &ends, &head, time).await?;
-    let read_at = node.now().seconds();
-    let entity = indexed(node, app, reader).await?;
-    let moved = entity.touch(|state| {
-        let Some(index) = &mut state.conversations else { return false };
-        // Another device may have been faster, or the peer may be another account by now.
-        let row = index.rows.get_mut(peer).filter(|row| row.peer_tiny_id == ends.peer_tiny.0);
-        let Some(row) = row else { return false };
-        let moved = time.0 > row.read_time || (time.0 == row.read_time && count > row.read_count);
+    let at = node.now().seconds().0;
+    let mark = Mark { peer_tiny_id: ends.peer_tiny.0, time: time.0, count, at };
+    let moved = indexed(node, app, reader).await?.touch(|state| {
+        let index = state.conversations.as_mut();
+        let moved = index.and_then(|index| index.get_mut(peer)).is_some_and(|row| mark.apply(row));
         if moved {
-            row.read_time = time.0;
-            row.read_count = row.read_count.max(count);
-            row.read_at = read_at.0;
-            index.unsaved.insert(peer.clone());
+            app.marks.remember(reader, peer, mark);
         }
         moved
     });
     if !moved {
         return Ok(());
     }
-    node.remember_unsaved(app.id(), reader.clone());
     let (reader, peer) = (reader.clone(), peer.clone());
     node.publish(&Event::MessagesRead(MessagesRead { app: app.id(), reader, peer, time, origin }));
     Ok(())
@@ -269,29 +252,24 @@ async fn counted_until(
 
 /// Writes the read marks of one user that are only in memory.
 pub(crate) async fn save_marks(node: &Arc<Node>, app: &App, user: &UserId) -> Outcome<()> {
-    let saved: BTreeMap<UserId, ConversationRow> =
-        account::change_user(node, app, user, |state, change| {
-            let Some(index) = &state.conversations else { return Ok(BTreeMap::new()) };
-            let saved: BTreeMap<_, _> = index
-                .unsaved
-                .iter()
-                .take(MARKS_A_COMMIT)
-                .filter_map(|peer| Some((peer.clone(), index.rows.get(peer)?.clone())))
-                .collect();
-            saved.iter().for_each(|(peer, row)| change.put(key::conversation(peer), row));
+    let marks: UserMarks = app.marks.of(user).into_iter().take(MARKS_A_COMMIT).collect();
+    let mut saved = false;
+    while !saved {
+        indexed(node, app, user).await?;
+        saved = account::change_user(node, app, user, |state, change| {
+            // Gone from memory since: read it again first.
+            let Some(index) = &state.conversations else { return Ok(false) };
+            for peer in marks.keys() {
+                if let Some(row) = index.get(peer) {
+                    change.put(key::conversation(peer), row);
+                }
+            }
             change.relaxed();
-            Ok(saved)
+            Ok(true)
         })
         .await?;
-    let more = account::user(node, app, user).await?.touch(|state| {
-        let Some(index) = &mut state.conversations else { return false };
-        // A mark that moved on while it was being saved stays for the next time.
-        index.unsaved.retain(|peer| saved.get(peer) != index.rows.get(peer));
-        index.has_unsaved()
-    });
-    if more {
-        node.remember_unsaved(app.id(), user.clone());
     }
+    app.marks.saved(user, &marks);
     Ok(())
 }
 
@@ -329,7 +307,7 @@ pub(crate) async fn delete(
             // Gone from memory since: read it again first.
             let Some(index) = &mut state.conversations else { return Ok(false) };
             for (ends, head) in found.iter().zip(&heads) {
-                let row = index.rows.get_mut(&ends.peer);
+                let row = index.get_mut(&ends.peer);
                 if let Some(row) = row.filter(|row| row.peer_tiny_id == ends.peer_tiny.0) {
                     hide(row, ends, head, clear);
                     change.put(key::conversation(&ends.peer), row);
@@ -367,7 +345,9 @@ pub(crate) async fn index_pair(
         return Ok(());
     };
     index_one(node, &app, &low, pair.low, &high, pair.high).await?;
-    index_one(node, &app, &high, pair.high, &low, pair.low).await
+    index_one(node, &app, &high, pair.high, &low, pair.low).await?;
+    app.end_indexing(pair, [&low, &high]);
+    Ok(())
 }
 
 async fn index_one(
@@ -388,7 +368,7 @@ async fn index_one(
             return Ok(());
         }
         let known = match &state.conversations {
-            Some(index) => index.rows.get(peer).is_some_and(is_current),
+            Some(index) => index.get(peer).is_some_and(is_current),
             None => stored.as_ref().is_some_and(is_current),
         };
         if !known {
@@ -403,6 +383,6 @@ async fn index_one(
 fn put_row(state: &mut UserState, peer: &UserId, row: ConversationRow, change: &mut Change) {
     change.put(key::conversation(peer), &row);
     if let Some(index) = &mut state.conversations {
-        index.rows.insert(peer.clone(), row);
+        index.insert(peer.clone(), row);
     }
 }

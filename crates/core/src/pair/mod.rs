@@ -20,7 +20,7 @@ use teahouse_store::{Direction, Partition, ReadError};
 
 use crate::app::App;
 use crate::entity::{Change, State};
-use crate::error::Outcome;
+use crate::error::{Failure, Outcome};
 use crate::event::{Event, MessageSent};
 use crate::hub::Place;
 use crate::node::{Node, decode_row};
@@ -161,7 +161,8 @@ pub(crate) async fn send(
     let pair = message.ends.pair();
     let home = || Home::Pair(app.id(), pair);
     let dedupe_s = app.facts().settings.c2c_dedupe_s;
-    let (sent, first) = app
+    let users = [&message.ends.own, &message.ends.peer];
+    let outcome = app
         .pairs
         .change(node, &pair, home, |state, change| {
             placed();
@@ -176,10 +177,17 @@ pub(crate) async fn send(
                 (deliver_online(state, app.id(), message, key, now, change), false)
             } else {
                 let first = !state.head.indexed;
+                if first {
+                    app.begin_indexing(pair, users);
+                }
                 (store(state, node, app.id(), message, key, now, change), first)
             })
         })
-        .await?;
+        .await;
+    if let Err(Failure::Commit(_)) = outcome {
+        app.end_indexing(pair, users);
+    }
+    let (sent, first) = outcome?;
     if first {
         // The sender finds the conversation in its list as soon as it has the reply.
         node.run_jobs(home()).await?;
