@@ -374,7 +374,8 @@ impl Sim {
         }
         if listed.is_some() && !(least..=most).contains(&counted) {
             return Err(broken(format!(
-                "u{user} has {counted} unread of u{peer}, right are {least} to {most}"
+                "u{user} has {counted} unread of u{peer}, right are {least} to {most}; {}",
+                self.describe(user, peer, pair)
             )));
         }
         if listed.is_none() && least > 0 {
@@ -447,24 +448,41 @@ impl Sim {
         for (peer, conversation) in &own.conversations {
             let Some(other) = views.get(peer) else { continue };
             let pair = pair_of(view.tiny_id, other.tiny_id);
-            let is_current = self.ledger.stored.contains_key(&pair)
-                && !self.ledger.messages.iter().any(|m| {
-                    let ends = [(m.from, m.to), (m.to, m.from)];
-                    ends.contains(&(own.user, *peer))
-                        && m.durable.is_some_and(|d| d.pair != pair && d.step > own.since)
-                });
             let (least, most) = self.ledger.unread(own.user, *peer, pair);
-            // Of a deletion on another device it is not told.
-            let is_current =
-                is_current && !self.is_deleted_since(own.user, *peer, conversation.counted);
+            let counted = conversation.counted.max(own.since);
+            let is_current = self.ledger.is_only_pair(pair, own.user, *peer, counted)
+                // Of a deletion on another device it is not told.
+                && !self.is_deleted_since(own.user, *peer, counted);
             if is_current && !conversation.vague && !(least..=most).contains(&conversation.unread) {
                 return Err(broken(format!(
-                    "device {device} shows {} unread of u{peer}, right are {least} to {most}",
-                    conversation.unread
+                    "device {device} shows {} unread of u{peer}, right are {least} to {most}; {}",
+                    conversation.unread,
+                    self.describe(own.user, *peer, pair)
                 )));
             }
         }
         Ok(())
+    }
+
+    /// What decides an unread count, for people.
+    fn describe(&self, user: usize, peer: usize, pair: (u64, u64)) -> String {
+        let marks = self.ledger.marks.iter().filter(|m| (m.reader, m.peer) == (user, peer));
+        let marks: Vec<String> = marks
+            .map(|m| {
+                let (asked, done) = (m.asked, m.done);
+                let doubt = if m.doubtful { "?" } else { "" };
+                format!("{:?}{doubt} in {asked}, done {done}", m.kind)
+            })
+            .collect();
+        let stored = self.ledger.stored.get(&pair).into_iter().flatten();
+        let messages: Vec<String> = stored
+            .filter(|(number, _)| {
+                let message = &self.ledger.messages[*number as usize];
+                message.from == peer && message.counted
+            })
+            .map(|(number, durable)| format!("{number} at {} in {}", durable.time, durable.step))
+            .collect();
+        format!("marks {marks:?}, messages {messages:?}")
     }
 
     fn is_deleted_since(&self, user: usize, peer: usize, step: Step) -> bool {
@@ -491,7 +509,7 @@ impl Sim {
         for mark in self.ledger.marks.iter_mut().filter(|mark| mark.doubtful) {
             let read = views.get(&mark.peer).and_then(|view| view.peer_read.get(&mark.reader));
             if let (MarkKind::Read(through), Some(read)) = (mark.kind, read)
-                && *read >= through
+                && *read > through
             {
                 mark.doubtful = false;
             }

@@ -64,13 +64,15 @@ struct Outstanding {
     servcmd: &'static str,
     body: String,
     purpose: Purpose,
+    asked: Step,
     asked_ms: u64,
 }
 
 #[derive(Debug, Clone)]
 pub(crate) struct Session {
     pub(crate) token: String,
-    /// Step in which the login was answered.
+    /// Steps in which the login was asked for and answered.
+    pub(crate) asked: Step,
     pub(crate) started: Step,
 }
 
@@ -259,6 +261,7 @@ impl Device {
             servcmd,
             body: body.clone(),
             purpose,
+            asked: context.step,
             asked_ms: context.now_ms,
         });
         let identifier = name(self.user);
@@ -352,8 +355,8 @@ impl Device {
         let seq = self.next_seq();
         let body = body.to_string();
         self.put_on_link(seq, servcmd, &body);
-        let asked_ms = context.now_ms;
-        self.outstanding.push(Outstanding { seq, servcmd, body, purpose, asked_ms });
+        let (asked, asked_ms) = (context.step, context.now_ms);
+        self.outstanding.push(Outstanding { seq, servcmd, body, purpose, asked, asked_ms });
     }
 
     fn put_on_link(&mut self, seq: u64, servcmd: &'static str, body: &str) {
@@ -431,11 +434,11 @@ impl Device {
         match asked.purpose {
             Purpose::Login { fresh } => {
                 let token = text(body, "A2Key");
-                let started = match &self.session {
-                    Some(session) => session.started,
-                    None => context.step,
+                let (asked, started) = match &self.session {
+                    Some(session) => (session.asked, session.started),
+                    None => (asked.asked, context.step),
                 };
-                self.session = Some(Session { token, started });
+                self.session = Some(Session { token, asked, started });
                 self.ask_for_list(fresh, context);
                 Ok(())
             }

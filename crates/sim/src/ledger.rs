@@ -122,6 +122,22 @@ impl Ledger {
         self.stored.values().flatten().filter(|(stored, _)| *stored == number).count()
     }
 
+    /// Whether what two users knew of each other in a step was this pair, and not one of accounts that are
+    /// gone.
+    pub(crate) fn is_only_pair(&self, pair: (u64, u64), a: usize, b: usize, step: Step) -> bool {
+        let Some((_, first)) = self.stored.get(&pair).and_then(|stored| stored.first()) else {
+            return false;
+        };
+        let is_of_both = |number: u32| {
+            let message = &self.messages[number as usize];
+            [(a, b), (b, a)].contains(&(message.from, message.to))
+        };
+        first.step < step
+            || !self.stored.iter().any(|(other, stored)| {
+                *other != pair && stored.first().is_some_and(|(number, _)| is_of_both(*number))
+            })
+    }
+
     /// Whether a message is stored anywhere with this second.
     pub(crate) fn is_stored_at(&self, number: u32, time: u32) -> bool {
         let all = self.stored.values().flatten();

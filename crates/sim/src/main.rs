@@ -24,7 +24,7 @@ struct Args {
 }
 
 /// What is printed of a broken promise; it may quote a whole answer.
-const DESCRIBED_CHARS: usize = 500;
+const DESCRIBED_CHARS: usize = 2_000;
 
 fn range(text: &str) -> Result<std::ops::Range<u64>, String> {
     let (from, to) = text.split_once("..").ok_or("expected A..B")?;

@@ -243,6 +243,7 @@ impl Sim {
         {
             self.ledger.saved(*began);
             self.tick = None;
+            self.note(|| "the tick is done".to_owned());
         }
         let is_busy = self.disk.waiting() > 0
             || self.process.as_ref().is_some_and(|process| process.executor.has_ready());
@@ -298,6 +299,7 @@ impl Sim {
         self.last_tick_ms = self.now_ms();
         if let Some(process) = self.process.as_mut().filter(|process| process.is_up()) {
             self.tick = Some((process.tick(), self.step));
+            self.note(|| "tick".to_owned());
         }
     }
 
@@ -386,7 +388,7 @@ impl Sim {
         }
         let device = &self.devices[device];
         let Some(session) = &device.session else { return Ok(()) };
-        let is_ended = |ended: &Ended| ended.user == device.user && ended.done >= session.started;
+        let is_ended = |ended: &Ended| ended.user == device.user && ended.done >= session.asked;
         if self.ended.iter().any(is_ended) {
             return Ok(());
         }
