@@ -38,11 +38,6 @@ pub(crate) trait State: Sized + Send + 'static {
         home: &'a Home,
         partition: &'a Partition,
     ) -> BoxFuture<'a, Result<Self, ReadError>>;
-
-    /// Holds changes that no commit has been queued for: such an entity is not dropped from memory.
-    fn has_unsaved(&self) -> bool {
-        false
-    }
 }
 
 /// What one change wants to write and to tell.
@@ -272,7 +267,7 @@ impl<S: State> Entity<S> {
 
     fn is_idle(&self) -> bool {
         let inner = self.lock();
-        inner.in_flight.is_empty() && !inner.state.has_unsaved()
+        inner.in_flight.is_empty()
     }
 }
 
@@ -403,7 +398,7 @@ impl<K: Clone + Eq + Hash, S: State> Cache<K, S> {
 }
 
 impl<K: Clone + Eq + Hash, S: State> Shard<K, S> {
-    /// Drops a few of the oldest entities that nobody holds and that have nothing unsaved. A user of
+    /// Drops a few of the oldest entities that nobody holds. A user of
     /// an entity holds its `Arc`, so nothing in flight is ever dropped.
     fn evict(&mut self) {
         for _ in 0..EVICTION_STEPS {

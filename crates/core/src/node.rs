@@ -3,13 +3,13 @@
 //! Everything that an operation needs beyond its own entity is found from here. The node has no timer:
 //! the server calls [`Node::tick`] once a second, the simulator whenever it likes.
 
-use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, Mutex};
+use std::collections::HashMap;
+use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use futures_util::future::{BoxFuture, FutureExt};
-use teahouse_proto::ids::{SdkAppId, TinyId, UserId};
+use teahouse_proto::ids::{SdkAppId, TinyId};
 use teahouse_proto::time::UnixMillis;
 use teahouse_store::{Direction, Partition, ReadError, Store};
 
@@ -39,8 +39,6 @@ pub struct Node {
     pub(crate) directories: Cache<DirectoryKey, DirectoryState>,
     clusters: Cache<(), ClusterState>,
     pub(crate) runners: Runners,
-    /// Users whose read marks have changed since the last tick.
-    unsaved: Mutex<HashSet<(SdkAppId, UserId)>>,
     retention: tokio::sync::Mutex<retention::Progress>,
 }
 
@@ -106,7 +104,6 @@ impl Node {
             directories: Cache::new(DIRECTORIES_IN_MEMORY),
             clusters: Cache::new(1),
             runners: Runners::default(),
-            unsaved: Mutex::default(),
             retention: tokio::sync::Mutex::default(),
         });
         node.change_cluster(|state, change| {
@@ -192,17 +189,29 @@ impl Node {
         }
     }
 
-    /// Saves what is kept in memory for a second at most. The server calls it once more before it stops.
-    pub async fn save_marks(self: &Arc<Self>) {
-        let users = std::mem::take(&mut *self.unsaved.lock().expect("no panic while held"));
-        in_parallel(users, USERS_SAVED_AT_ONCE, |(id, user)| async move {
-            let Some(app) = self.app(id) else { return };
-            if let Err(failure) = crate::conversation::save_marks(self, &app, &user).await {
-                tracing::warn!(app = id.0, %user, %failure, "read marks wait for the next tick");
-                self.remember_unsaved(id, user);
+    /// Saves all read marks that are kept in memory, for a moment after which they shall all be on disk. The
+    /// server calls it before it stops.
+    pub async fn save_all_marks(self: &Arc<Self>) {
+        while self.save_marks().await {}
+    }
+
+    /// Saves read marks, of each user as many as one commit holds; says whether some were saved and more
+    /// wait.
+    async fn save_marks(self: &Arc<Self>) -> bool {
+        let mut more = false;
+        for app in self.apps() {
+            let saves = in_parallel(app.marks.readers(), USERS_SAVED_AT_ONCE, |reader| {
+                let (node, app) = (self.clone(), app.clone());
+                async move { crate::conversation::save_marks(&node, &app, &reader).await }
+            });
+            match saves.await.into_iter().find_map(Result::err) {
+                Some(failure) => {
+                    tracing::warn!(app = app.id().0, %failure, "read marks wait for the next tick");
+                }
+                None => more |= !app.marks.readers().is_empty(),
             }
-        })
-        .await;
+        }
+        more
     }
 
     /// Keeps what is reserved ahead of the clock, so that a restart after the clock was set back makes no
@@ -217,10 +226,6 @@ impl Node {
             }
         })
         .await
-    }
-
-    pub(crate) fn remember_unsaved(&self, app: SdkAppId, user: UserId) {
-        self.unsaved.lock().expect("no panic while held").insert((app, user));
     }
 
     /// Entities in memory: users, conversations.

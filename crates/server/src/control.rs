@@ -224,7 +224,7 @@ fn free_id(server: &Server) -> SdkAppId {
 
 async fn export(server: &std::sync::Arc<Server>, file: PathBuf) -> Outcome<serde_json::Value> {
     // What is only in memory for a second belongs to the copy too.
-    server.node.save_marks().await;
+    server.node.save_all_marks().await;
     let store = server.store.clone();
     let exported = tokio::task::spawn_blocking(move || crate::transfer::export_to(&*store, &file));
     match exported.await {

@@ -230,7 +230,7 @@ async fn stop(server: &Arc<Server>, shards: Vec<Handle>) -> Result<(), Failure> 
     if drained.is_err() {
         tracing::warn!("some requests did not end in time and are dropped");
     }
-    server.node.save_marks().await;
+    server.node.save_all_marks().await;
     let store = server.store.clone();
     let closed = tokio::task::spawn_blocking(move || {
         shards.into_iter().for_each(Handle::stop);

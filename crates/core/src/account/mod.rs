@@ -59,10 +59,6 @@ impl State for UserState {
         }
         .boxed()
     }
-
-    fn has_unsaved(&self) -> bool {
-        self.conversations.as_ref().is_some_and(Conversations::has_unsaved)
-    }
 }
 
 impl UserState {

@@ -11,7 +11,7 @@ use teahouse_proto::error::{Error, ErrorCode};
 use teahouse_proto::ids::{SdkAppId, TinyId, UserId};
 use teahouse_proto::platform::Platform;
 use teahouse_proto::push::{KickType, Kickout};
-use teahouse_proto::time::{UnixMillis, UnixSeconds};
+use teahouse_proto::time::UnixMillis;
 use teahouse_proto::usersig::{self, Verified};
 
 use crate::account::{self, UserState};

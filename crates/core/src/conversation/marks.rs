@@ -1,0 +1,111 @@
+//! Read marks that are not saved yet.
+//!
+//! A client marks as read at every glance, so marks are gathered here and written by the next tick, at
+//! most a second later. They are kept beside the entities: one that leaves the memory (its commit failed,
+//! the cache is full) takes no mark with it, and one that is loaded gets them back.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Mutex, MutexGuard};
+
+use teahouse_proto::ids::UserId;
+
+use crate::rows::ConversationRow;
+
+/// How far somebody has read in one conversation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Mark {
+    pub(crate) peer_tiny_id: u64,
+    pub(crate) time: u32,
+    pub(crate) count: u64,
+    pub(crate) at: u32,
+}
+
+impl Mark {
+    /// Moves the row's mark forward; says whether it moved. A row of another account stays as it is.
+    pub(crate) fn apply(&self, row: &mut ConversationRow) -> bool {
+        let further = (self.time, self.count) > (row.read_time, row.read_count);
+        let moved = row.peer_tiny_id == self.peer_tiny_id && self.time >= row.read_time && further;
+        if moved {
+            row.read_time = self.time;
+            row.read_count = row.read_count.max(self.count);
+            row.read_at = self.at;
+        }
+        moved
+    }
+}
+
+/// The unsaved marks of one user, by peer.
+pub(crate) type UserMarks = BTreeMap<UserId, Mark>;
+
+/// The unsaved marks of an app.
+#[derive(Default)]
+pub(crate) struct Marks {
+    by_reader: Mutex<HashMap<UserId, UserMarks>>,
+}
+
+impl Marks {
+    pub(crate) fn remember(&self, reader: &UserId, peer: &UserId, mark: Mark) {
+        self.lock().entry(reader.clone()).or_default().insert(peer.clone(), mark);
+    }
+
+    /// Who has unsaved marks.
+    pub(crate) fn readers(&self) -> Vec<UserId> {
+        self.lock().keys().cloned().collect()
+    }
+
+    pub(crate) fn of(&self, reader: &UserId) -> UserMarks {
+        self.lock().get(reader).cloned().unwrap_or_default()
+    }
+
+    /// These are saved. One that has moved on meanwhile stays for the next time.
+    pub(crate) fn saved(&self, reader: &UserId, saved: &UserMarks) {
+        let mut by_reader = self.lock();
+        if let Some(marks) = by_reader.get_mut(reader) {
+            marks.retain(|peer, mark| saved.get(peer) != Some(mark));
+            if marks.is_empty() {
+                by_reader.remove(reader);
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<UserId, UserMarks>> {
+        self.by_reader.lock().expect("bookkeeping of marks does not panic")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mark(time: u32, count: u64) -> Mark {
+        Mark { peer_tiny_id: 7, time, count, at: 100 }
+    }
+
+    #[test]
+    fn marks_only_move_forward_and_only_in_the_conversation_they_were_made_in() {
+        let mut row = ConversationRow { peer_tiny_id: 7, ..ConversationRow::default() };
+        assert!(mark(10, 3).apply(&mut row));
+        assert!(!mark(10, 3).apply(&mut row) && !mark(9, 9).apply(&mut row));
+        assert!(mark(10, 4).apply(&mut row), "more of the same second");
+        assert!(mark(11, 2).apply(&mut row));
+        assert_eq!((row.read_time, row.read_count), (11, 4));
+        let mut other = ConversationRow { peer_tiny_id: 8, ..ConversationRow::default() };
+        assert!(!mark(20, 9).apply(&mut other));
+    }
+
+    #[test]
+    fn a_mark_that_moved_while_it_was_saved_stays() {
+        let (marks, reader, peer) = (Marks::default(), id("r"), id("p"));
+        marks.remember(&reader, &peer, mark(1, 1));
+        let saved = marks.of(&reader);
+        marks.remember(&reader, &peer, mark(2, 2));
+        marks.saved(&reader, &saved);
+        assert_eq!(marks.of(&reader).get(&peer), Some(&mark(2, 2)));
+        marks.saved(&reader, &marks.of(&reader));
+        assert!(marks.readers().is_empty());
+    }
+
+    fn id(text: &str) -> UserId {
+        UserId::parse(text).expect("valid")
+    }
+}
