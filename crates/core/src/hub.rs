@@ -156,7 +156,8 @@ enum Sync {
     Answered(Vec<(Arc<Frame>, Option<Place>)>, HashMap<UserId, u64>),
 }
 
-/// A sync holds at most this many pushes; then it goes on without exact counts.
+/// A sync holds at most this many pushes. Then they go out, and the counts of its answer may be off by
+/// what came meanwhile: the price for never holding more.
 const HELD_MAX: usize = 1_024;
 
 impl Connection {
@@ -249,12 +250,15 @@ impl Connection {
         let mut sync = lock(&self.sync);
         match &mut *sync {
             Sync::Held(held) | Sync::Answered(held, _) if held.len() < HELD_MAX => {
-                held.push((frame.clone(), place.cloned()));
+                return held.push((frame.clone(), place.cloned()));
             }
-            Sync::No | Sync::Held(_) | Sync::Answered(..) => {
-                self.queue.push(frame.variant(self.compress));
+            Sync::Held(held) | Sync::Answered(held, _) => {
+                held.iter().for_each(|(frame, _)| self.queue.push(frame.variant(self.compress)));
+                *sync = Sync::No;
             }
+            Sync::No => {}
         }
+        self.queue.push(frame.variant(self.compress));
     }
 
     /// From now on pushes wait for the answer of a sync.
@@ -294,7 +298,7 @@ impl Connection {
     }
 
     /// The sync failed: what was held goes out.
-    pub(crate) fn sync_failed(&self) {
+    pub fn sync_failed(&self) {
         let mut sync = lock(&self.sync);
         if let Sync::Held(held) | Sync::Answered(held, _) = std::mem::take(&mut *sync) {
             held.iter().for_each(|(frame, _)| self.queue.push(frame.variant(self.compress)));

@@ -61,8 +61,8 @@ impl Default for Config {
             log_json: false,
             rest_timeout_ms: 3_000,
             rest_body_bytes_max: 1024 * 1024,
-            frame_bytes_max: 1024 * 1024,
-            requests_in_flight_max: 256,
+            frame_bytes_max: 256 * 1024,
+            requests_in_flight_max: 64,
             drain_timeout_ms: 10_000,
             tls: None,
         }

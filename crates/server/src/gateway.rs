@@ -293,7 +293,7 @@ impl Client {
             },
             token: request.a2.into_owned(),
             body: request.body.get().to_owned(),
-            working: self.server.work.start(),
+            _working: self.server.work.start(),
         };
         let other_app = request.sdkappid.0 != 0 && request.sdkappid != self.app.id();
         tokio::spawn(call.run(other_app));
@@ -336,7 +336,21 @@ struct Call {
     credentials: Credentials,
     token: String,
     body: String,
-    working: crate::env::Working,
+    /// Given back when this is dropped.
+    _working: crate::env::Working,
+}
+
+impl Drop for Call {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            // This request is lost; the connection, and what waited for it, are not.
+            self.connection.sync_failed();
+            let error = Error::new(ErrorCode::ServiceTimeout);
+            reply(&self.connection, &self.servcmd, self.seq, None, Err(error));
+        }
+        self.in_flight.count.fetch_sub(1, Ordering::Relaxed);
+        self.in_flight.fell.notify_one();
+    }
 }
 
 impl Call {
@@ -349,9 +363,6 @@ impl Call {
         if !served.about.one_way {
             reply(&self.connection, &self.servcmd, self.seq, Some(served), outcome);
         }
-        self.in_flight.count.fetch_sub(1, Ordering::Relaxed);
-        self.in_flight.fell.notify_one();
-        drop(self.working);
     }
 
     async fn answer(

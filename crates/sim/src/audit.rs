@@ -445,12 +445,18 @@ impl Sim {
                 )));
             }
         }
+        for peer in view.listed.keys() {
+            if !own.conversations.contains_key(peer) {
+                return Err(broken(format!("device {device} does not list u{peer}")));
+            }
+        }
         for (peer, conversation) in &own.conversations {
             let Some(other) = views.get(peer) else { continue };
             let pair = pair_of(view.tiny_id, other.tiny_id);
             let (least, most) = self.ledger.unread(own.user, *peer, pair);
             let counted = conversation.counted.max(own.since);
             let is_current = self.ledger.is_only_pair(pair, own.user, *peer, counted)
+                && !(own.uncounted && conversation.counted == 0)
                 // Of a deletion on another device it is not told.
                 && !self.is_deleted_since(own.user, *peer, counted);
             if is_current && !conversation.vague && !(least..=most).contains(&conversation.unread) {

@@ -131,6 +131,8 @@ pub(crate) struct Device {
     pub(crate) since: Step,
     /// Peers with more missed messages than a client pulls; it has gaps until its user looks.
     pub(crate) gaps: BTreeSet<usize>,
+    /// The answer after the login was lost: only counts that came later are right.
+    pub(crate) uncounted: bool,
 }
 
 /// A user's name.
@@ -197,6 +199,7 @@ impl Device {
             seen: BTreeSet::new(),
             since: NEVER,
             gaps: BTreeSet::new(),
+            uncounted: false,
         }
     }
 
@@ -298,6 +301,7 @@ impl Device {
         self.seen.clear();
         self.since = NEVER;
         self.gaps.clear();
+        self.uncounted = false;
     }
 
     pub(crate) fn send(&mut self, context: &Context<'_>, message: u32, to: usize, no_unread: bool) {
@@ -597,12 +601,7 @@ impl Device {
         }
         if self.since == NEVER {
             self.since = queued;
-            if !first {
-                // The answer after the login was lost; counts are taken over only with new messages.
-                let counted = |peer: &usize| counted_anew.contains(peer);
-                let all = self.conversations.iter_mut();
-                all.filter(|(peer, _)| !counted(peer)).for_each(|(_, c)| c.vague = true);
-            }
+            self.uncounted = !first;
         }
         if first {
             self.fresh_answers += 1;

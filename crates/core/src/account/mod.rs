@@ -10,7 +10,7 @@ use teahouse_proto::error::ErrorCode;
 use teahouse_proto::ids::{SdkAppId, TinyId, UserId};
 use teahouse_proto::push::KickType;
 use teahouse_proto::time::{UnixMillis, UnixSeconds};
-use teahouse_store::{Partition, ReadError};
+use teahouse_store::{Direction, Partition, ReadError};
 
 use crate::app::App;
 use crate::conversation::Conversations;
@@ -187,6 +187,10 @@ pub(crate) async fn import(
 /// Deletes an account with all it has; says whether there was one. Its sessions end. Messages it has
 /// sent stay with those who received them.
 pub(crate) async fn delete(node: &Arc<Node>, app: &App, user: &UserId) -> Outcome<bool> {
+    if tiny_id(node, app, user).await?.is_none() {
+        return Ok(false);
+    }
+    shorten(node, app, user).await?;
     change_user(node, app, user, |state, change| {
         if state.account().is_none() {
             return Ok(false);
@@ -204,6 +208,24 @@ pub(crate) async fn delete(node: &Arc<Node>, app: &App, user: &UserId) -> Outcom
         Ok(true)
     })
     .await
+}
+
+/// Removes rows of a user that is about to be deleted until one commit can remove the rest.
+async fn shorten(node: &Arc<Node>, app: &App, id: &UserId) -> Outcome<()> {
+    const ROWS_A_COMMIT: usize = 10_000;
+    let partition = Home::User(app.id(), id.clone()).partition();
+    let (from, to) = key::all_but_head();
+    loop {
+        let rows =
+            node.store().scan(&partition, &from..&to, Direction::Ascending, ROWS_A_COMMIT).await?;
+        let Some(last) = rows.get(ROWS_A_COMMIT - 1) else { return Ok(()) };
+        change_user(node, app, id, |state, change| {
+            state.conversations = None;
+            change.delete_range((from.clone(), last.key.clone()));
+            Ok(())
+        })
+        .await?;
+    }
 }
 
 /// Ends all sessions of an account and revokes every signature issued up to this second; says whether

@@ -34,8 +34,9 @@ const BYTES_A_CONVERSATION: usize = 1024 * 1024;
 /// New messages of all conversations together.
 const MESSAGES_MAX: usize = 5_000;
 const BYTES_MAX: usize = 4 * 1024 * 1024;
-/// What was pushed shortly before a client was last heard may have been lost on the way.
-const SLACK_MS: u64 = 2_000;
+/// What was pushed before a client was last heard may have been lost on its way all the same: that it
+/// could send says little of what it could receive. Clients drop what they have.
+const SLACK_MS: u64 = 30_000;
 
 /// What a device says of where it was.
 #[derive(Debug, Clone, Copy)]
@@ -65,10 +66,12 @@ pub(crate) async fn since(
     Ok(UnixMillis(known.0.saturating_sub(SLACK_MS)).seconds())
 }
 
-/// Whether the device has synced before, and it is known when it was last heard.
+/// Whether the device is known to have its list: it was heard so long after a sync that it got the answers
+/// of that time, too.
 pub(crate) async fn was_heard(node: &Node, app: &App, identity: &Identity) -> Outcome<bool> {
     let entity = account::user(node, app, &identity.user).await?;
-    Ok(entity.read(|state| state.last_heard.contains_key(&identity.inst_id)))
+    let heard = entity.read(|state| state.last_heard.get(&identity.inst_id).copied());
+    Ok(heard.is_some_and(|heard| heard.last.0 >= heard.cookie.0 + SLACK_MS))
 }
 
 /// The conversations with messages at or after `since`.
@@ -81,7 +84,12 @@ pub(crate) async fn missed(
 ) -> Outcome<Vec<Missed>> {
     let (mut messages_left, mut bytes_left) = (MESSAGES_MAX, BYTES_MAX);
     let mut missed = Vec::new();
-    for summary in summaries.iter().filter(|summary| summary.head.last_time >= since.0) {
+    // Both answers of a reconnect spend the same budget in the same order.
+    let mut newest_first: Vec<&Summary> =
+        summaries.iter().filter(|summary| summary.head.last_time >= since.0).collect();
+    newest_first
+        .sort_by_key(|summary| (std::cmp::Reverse(summary.head.last_time), &summary.ends.peer));
+    for summary in newest_first {
         let range = Range { from: since, direction: Direction::Ascending, ..Range::ALL };
         let budget = Budget {
             messages: MESSAGES_A_CONVERSATION.min(messages_left),

@@ -157,6 +157,20 @@ pub(crate) async fn summaries(node: &Arc<Node>, app: &App, user: &UserId) -> Out
     Ok(rows.into_iter().zip(heads).map(|((ends, row), head)| Summary { ends, row, head }).collect())
 }
 
+/// Takes over what has been read or deleted since the summaries were made.
+pub(crate) fn take_marks(app: &App, user: &UserId, summaries: &mut [Summary]) {
+    let Some(entity) = app.users.peek(user) else { return };
+    entity.read(|state| {
+        let Some(index) = &state.conversations else { return };
+        for summary in summaries {
+            let row = index.get(&summary.ends.peer);
+            if let Some(row) = row.filter(|row| row.peer_tiny_id == summary.row.peer_tiny_id) {
+                summary.row = row.clone();
+            }
+        }
+    });
+}
+
 /// How far somebody has read.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct ReadMark {
@@ -361,7 +375,8 @@ async fn index_one(
     let partition = Home::User(app.id(), own.clone()).partition();
     let stored = node.store().get(&partition, &key::conversation(peer)).await?;
     let stored: Option<ConversationRow> = stored.map(|row| decode_row(&row)).transpose()?;
-    let is_current = |row: &ConversationRow| row.peer_tiny_id == peer_tiny.0;
+    // Numbers rise: a job that comes late does not bring an account back that was deleted since.
+    let is_current = |row: &ConversationRow| row.peer_tiny_id >= peer_tiny.0;
     account::change_user(node, app, own, |state, change| {
         // Deleted meanwhile, or made again: the old conversation is not the new account's.
         if state.tiny_id() != Some(own_tiny) {

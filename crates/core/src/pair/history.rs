@@ -157,7 +157,11 @@ pub(crate) async fn page(
             let full = messages.len() >= budget.messages
                 || (bytes + stored.bytes() > budget.bytes && !messages.is_empty());
             // A page that ended in the second it began with would lead to itself.
-            let goes_on = |last: &Stored| last.time == stored.time || last.time == range.from;
+            let begins = match range.direction {
+                Direction::Ascending => range.from,
+                Direction::Descending => range.through,
+            };
+            let goes_on = |last: &Stored| last.time == stored.time || last.time == begins;
             let goes_on = budget.whole_seconds && messages.last().is_some_and(goes_on);
             if full && !goes_on {
                 return Ok(Page { messages, complete: false });
@@ -181,12 +185,12 @@ pub(crate) async fn page(
 fn bounds(view: &View, range: &Range) -> (Bytes, Bytes) {
     let (cleared_time, cleared) = view.cleared;
     let from = key::message(range.from, 0).max(key::message(cleared_time, cleared + 1));
-    let to = match (range.before, range.through) {
-        (Some((time, ordinal)), _) => key::message(time, ordinal),
-        (None, UnixSeconds(u32::MAX)) => key::messages_end(),
-        (None, through) => key::message(through.plus_seconds(1), 0),
+    let through = match range.through {
+        UnixSeconds(u32::MAX) => key::messages_end(),
+        through => key::message(through.plus_seconds(1), 0),
     };
-    (from, to)
+    let before = range.before.map(|(time, ordinal)| key::message(time, ordinal));
+    (from, before.map_or(through.clone(), |before| before.min(through)))
 }
 
 fn after(key: &[u8]) -> Bytes {

@@ -16,7 +16,7 @@ use futures_util::future::{BoxFuture, FutureExt};
 use teahouse_proto::ids::{SdkAppId, TinyId, UserId};
 use teahouse_proto::message::MessageBody;
 use teahouse_proto::time::{UnixMillis, UnixSeconds};
-use teahouse_store::{Direction, Partition, ReadError};
+use teahouse_store::{Direction, Partition, ReadError, Row};
 
 use crate::app::App;
 use crate::entity::{Change, State};
@@ -46,37 +46,42 @@ impl State for PairState {
         partition: &'a Partition,
     ) -> BoxFuture<'a, Result<Self, ReadError>> {
         async move {
-            let head = node.store().get(partition, &key::head()).await?;
             let window_s = match home {
                 Home::Pair(app, _) => node.app(*app).map(|app| app.facts().settings.c2c_dedupe_s),
                 Home::Cluster | Home::App(_) | Home::User(..) | Home::Directory(..) => None,
             };
+            // The head last: a commit of an earlier owner that is still on its way makes the head newer than
+            // the version that was read before, which our first commit notices, and never older than a row.
+            let recent = recent_rows(node, partition, window_s.unwrap_or_default()).await?;
+            let head = node.store().get(partition, &key::head()).await?;
             let mut state = Self {
                 head: head.map(|head| decode_row(&head)).transpose()?.unwrap_or_default(),
                 dedupe: Dedupe::default(),
             };
-            state.read_back(node, partition, window_s.unwrap_or_default()).await?;
+            state.know_again(&recent)?;
             Ok(state)
         }
         .boxed()
     }
 }
 
+/// The rows of the duplicate window, oldest first.
+async fn recent_rows(
+    node: &Node,
+    partition: &Partition,
+    window_s: u32,
+) -> Result<Vec<Row>, ReadError> {
+    let since = node.now().seconds().minus_seconds(window_s.into());
+    let (from, to) = (key::message(since, 0), key::messages_end());
+    let rows = node.store().scan(partition, &from..&to, Direction::Descending, DEDUPE_ROWS_MAX);
+    let mut rows = rows.await?;
+    rows.reverse();
+    Ok(rows)
+}
+
 impl PairState {
-    async fn read_back(
-        &mut self,
-        node: &Node,
-        partition: &Partition,
-        window_s: u32,
-    ) -> Result<(), ReadError> {
-        let since = node.now().seconds().minus_seconds(window_s.into());
-        let (from, to) = (key::message(since, 0), key::messages_end());
-        let mut rows = node
-            .store()
-            .scan(partition, &from..&to, Direction::Descending, DEDUPE_ROWS_MAX)
-            .await?;
-        rows.reverse();
-        for row in rows {
+    fn know_again(&mut self, recent: &[Row]) -> Result<(), ReadError> {
+        for row in recent {
             let Some((time, ordinal)) = key::message_place(&row.key) else { continue };
             let message: MessageRow = decode_row(&row.value)?;
             if ordinal > self.head.last {

@@ -13,7 +13,7 @@ use super::{C2C, Cursor, listed, marks, owner, page};
 use crate::account;
 use crate::caller::{Caller, Identity, Who};
 use crate::conversation::missed::{self, Asked};
-use crate::conversation::{Summary, read_mark};
+use crate::conversation::{Summary, read_mark, summaries};
 use crate::entity::in_parallel;
 use crate::error::Outcome;
 use crate::operation::Operation;
@@ -114,14 +114,15 @@ pub(crate) async fn run(caller: Caller, request: Request) -> Outcome<Response> {
         time: request.time_stamp.unwrap_or_default(),
         index: request.start_index.unwrap_or_default() as usize,
     };
-    let all = listed(&caller, &user).await?;
-    let wanted = match caller.who() {
+    let (wanted, next) = match caller.who() {
+        // In one page: what is left out of the first would not be what the second skips.
         Who::User(identity) if cursor.index == 0 && has_list(&caller, identity, cursor).await? => {
-            undelivered(&caller, identity, all, cursor.time).await?
+            (undelivered(&caller, identity, cursor.time).await?, None)
         }
-        Who::User(_) | Who::Admin(_) | Who::Guest { .. } | Who::System => all,
+        Who::User(_) | Who::Admin(_) | Who::Guest { .. } | Who::System => {
+            page(listed(&caller, &user).await?, cursor, now)
+        }
     };
-    let (wanted, next) = page(wanted, cursor, now);
     let session_item = items(&caller, &user, wanted).await?;
     Ok(Response {
         complete_flag: u8::from(next.is_none()),
@@ -148,14 +149,15 @@ async fn has_list(caller: &Caller, identity: &Identity, cursor: Cursor) -> Outco
 async fn undelivered(
     caller: &Caller,
     identity: &Identity,
-    listed: Vec<Summary>,
     asked: UnixSeconds,
 ) -> Outcome<Vec<Summary>> {
     let (node, app) = (caller.node(), caller.app());
+    let summaries = summaries(node, app, &identity.user).await?;
     let asked = UnixMillis(u64::from(asked.0) * 1000);
     let since = missed::since(node, app, identity, Asked::List(asked)).await?;
-    let missed = missed::missed(node, app, identity, &listed, since).await?;
-    Ok(missed.into_iter().filter(|m| !m.complete).map(|m| m.summary).collect())
+    let missed = missed::missed(node, app, identity, &summaries, since).await?;
+    let too_many = missed.into_iter().filter(|m| !m.complete && m.summary.is_listed());
+    Ok(too_many.map(|m| m.summary).collect())
 }
 
 async fn items(

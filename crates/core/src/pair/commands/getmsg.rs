@@ -75,7 +75,7 @@ pub(crate) async fn run(caller: Caller, request: Request) -> Outcome<Response> {
 async fn answer(caller: &Caller, identity: &Identity, cookie: &str) -> Outcome<Response> {
     let (node, app) = (caller.node(), caller.app());
     let now = caller.now();
-    let summaries = conversation::summaries(node, app, &identity.user).await?;
+    let mut summaries = conversation::summaries(node, app, &identity.user).await?;
     let (messages, notices) = match cookie_time(cookie) {
         Some(asked) => {
             let since = missed::since(node, app, identity, Asked::Cookie(asked)).await?;
@@ -86,7 +86,9 @@ async fn answer(caller: &Caller, identity: &Identity, cookie: &str) -> Outcome<R
         }
         None => (missed::offline(node, app, &summaries, now.seconds()).await?, None),
     };
-    // From here to the queue nothing waits: what is held now is told after this answer, not by it.
+    // From here to the queue nothing waits: what is held now is told after this answer, not by it, and what
+    // was read or deleted meanwhile does not count.
+    conversation::take_marks(app, &identity.user, &mut summaries);
     let held = identity.connection.held_places();
     let response = Response {
         sync_flag: 2,

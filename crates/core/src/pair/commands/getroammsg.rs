@@ -69,7 +69,8 @@ pub(crate) async fn run(caller: Caller, request: Request) -> Outcome<Response> {
     let budget = Budget {
         messages: request.max_cnt.unwrap_or(COUNT_DEFAULT).clamp(1, COUNT_MAX) as usize,
         bytes: ANSWER_BYTES_MAX,
-        whole_seconds: newer,
+        // A client without a key continues from a second.
+        whole_seconds: newer || range.before.is_none(),
     };
     let mut page = history::page(node, app, &ends, &ends.view(&row), range, budget).await?;
     let cursor = page.messages.last().map(history::Stored::key);

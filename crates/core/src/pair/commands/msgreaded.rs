@@ -5,7 +5,7 @@
 
 use schemars::JsonSchema;
 use serde::Deserialize;
-use teahouse_proto::error::ErrorCode;
+use teahouse_proto::error::{Error, ErrorCode};
 use teahouse_proto::ids::UserId;
 use teahouse_proto::time::UnixSeconds;
 
@@ -29,7 +29,7 @@ request! {
 /// What was read.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub(crate) struct Readed {
-    /// One entry a conversation.
+    /// One entry a conversation, at most 500.
     #[serde(rename = "C2CMsgReadedItem")]
     items: Vec<ReadedItem>,
 }
@@ -45,8 +45,15 @@ pub(crate) struct ReadedItem {
     lasted_msg_time: UnixSeconds,
 }
 
+const CONVERSATIONS_MAX: usize = 500;
+
 pub(crate) async fn run(caller: Caller, request: Request) -> Outcome<Empty> {
     let reader = caller.acting_as(None, ErrorCode::MsgNotAdmin)?;
+    let count = request.c2c_msg_readed.items.len();
+    if count > CONVERSATIONS_MAX {
+        let info = format!("{count} conversations, at most {CONVERSATIONS_MAX}");
+        return Err(Error::with(ErrorCode::TooManyTargets, info).into());
+    }
     for ReadedItem { to_account, lasted_msg_time } in request.c2c_msg_readed.items {
         conversation::mark_read(
             caller.node(),
