@@ -17,7 +17,10 @@ async function statesOf(...users) {
   const { ResultItem } = await server.restOk('im_open_login_svc/account_check', {
     CheckItem: users.map((UserID) => ({ UserID })),
   });
-  assert.deepEqual(ResultItem.map((/** @type {any} */ item) => [item.UserID, item.ResultCode]), users.map((user) => [user, 0]));
+  assert.deepEqual(
+    ResultItem.map((/** @type {any} */ item) => [item.UserID, item.ResultCode]),
+    users.map((user) => [user, 0]),
+  );
   return ResultItem.map((/** @type {any} */ item) => item.AccountStatus);
 }
 
@@ -57,21 +60,48 @@ describe('accounts', () => {
 
   test('a deleted account is gone with its profile and messages; unknown ones fail alone', async () => {
     const [user, peer, ghost] = [userNamed('gone'), userNamed('peer'), userNamed('ghost')];
-    await server.restOk('im_open_login_svc/multiaccount_import', { AccountList: [{ UserID: user, Nick: 'old' }, { UserID: peer }] });
-    const message = { From_Account: peer, To_Account: user, MsgRandom: 1, MsgBody: [{ MsgType: 'TIMTextElem', MsgContent: { Text: 'to the old one' } }] };
+    await server.restOk('im_open_login_svc/multiaccount_import', {
+      AccountList: [{ UserID: user, Nick: 'old' }, { UserID: peer }],
+    });
+    const message = {
+      From_Account: peer,
+      To_Account: user,
+      MsgRandom: 1,
+      MsgBody: [{ MsgType: 'TIMTextElem', MsgContent: { Text: 'to the old one' } }],
+    };
     await server.restOk('openim/sendmsg', message);
-    const { ResultItem } = await server.restOk('im_open_login_svc/account_delete', { DeleteItem: [{ UserID: user }, { UserID: ghost }] });
-    assert.deepEqual(ResultItem.map((/** @type {any} */ item) => [item.UserID, item.ResultCode]), [[user, 0], [ghost, 70107]]);
+    const { ResultItem } = await server.restOk('im_open_login_svc/account_delete', {
+      DeleteItem: [{ UserID: user }, { UserID: ghost }],
+    });
+    assert.deepEqual(
+      ResultItem.map((/** @type {any} */ item) => [item.UserID, item.ResultCode]),
+      [
+        [user, 0],
+        [ghost, 70107],
+      ],
+    );
     assert.deepEqual(await statesOf(user), ['NotImported']);
     assert.equal((await server.rest('openim/sendmsg', { ...message, MsgRandom: 2 })).ErrorCode, 90012);
 
     await server.restOk('im_open_login_svc/account_import', { UserID: user });
-    const { UserProfileItem } = await server.restOk('profile/portrait_get', { To_Account: [user], TagList: ['Tag_Profile_IM_Nick'] });
+    const { UserProfileItem } = await server.restOk('profile/portrait_get', {
+      To_Account: [user],
+      TagList: ['Tag_Profile_IM_Nick'],
+    });
     assert.equal(UserProfileItem[0].ProfileItem?.[0]?.Value ?? '', '');
-    const history = await server.restOk('openim/admin_getroammsg', { Operator_Account: user, Peer_Account: peer, MaxCnt: 10, MinTime: 0, MaxTime: nowSeconds() + 60 });
+    const history = await server.restOk('openim/admin_getroammsg', {
+      Operator_Account: user,
+      Peer_Account: peer,
+      MaxCnt: 10,
+      MinTime: 0,
+      MaxTime: nowSeconds() + 60,
+    });
     assert.deepEqual(history.MsgList, [], 'a namesake does not inherit');
     const cursors = { TimeStamp: 0, StartIndex: 0, TopTimeStamp: 0, TopStartIndex: 0, AssistFlags: 7 };
-    assert.deepEqual((await server.restOk('recentcontact/get_list', { From_Account: user, ...cursors })).SessionItem, []);
+    assert.deepEqual(
+      (await server.restOk('recentcontact/get_list', { From_Account: user, ...cursors })).SessionItem,
+      [],
+    );
   });
 
   test('a kick needs an account', async () => {

@@ -35,7 +35,16 @@ describe('teahouse usersig', () => {
   test('prints a signature that the server accepts', async () => {
     const server = await startServer({ apps: [app] });
     for (const expire of [[], ['--expire', '600']]) {
-      const { code, stdout } = await run(['usersig', '--sdkappid', String(app.id), '--key', app.secret, '--user', ADMINISTRATOR, ...expire]);
+      const { code, stdout } = await run([
+        'usersig',
+        '--sdkappid',
+        String(app.id),
+        '--key',
+        app.secret,
+        '--user',
+        ADMINISTRATOR,
+        ...expire,
+      ]);
       assert.equal(code, 0);
       const sig = stdout.trim();
       assert.equal(stdout, `${sig}\n`, 'nothing but the signature');
@@ -53,7 +62,9 @@ describe('teahouse usersig', () => {
   for (const missing of ['--sdkappid', '--key', '--user']) {
     test(`${missing} is needed`, async () => {
       const all = { '--sdkappid': String(app.id), '--key': app.secret, '--user': 'alice' };
-      const args = Object.entries(all).filter(([name]) => name !== missing).flat();
+      const args = Object.entries(all)
+        .filter(([name]) => name !== missing)
+        .flat();
       assertRefused(await run(['usersig', ...args]), new RegExp(missing));
     });
   }
@@ -62,11 +73,27 @@ describe('teahouse usersig', () => {
 describe('teahouse serve', () => {
   /** @type {[string, (dir: string) => string[], RegExp][]} */
   const badFlags = [
-    ['an unknown flag', (dir) => ['serve', '--data', dir, '--listen', '127.0.0.1:0', '--no-such-flag'], /--no-such-flag/],
+    [
+      'an unknown flag',
+      (dir) => ['serve', '--data', dir, '--listen', '127.0.0.1:0', '--no-such-flag'],
+      /--no-such-flag/,
+    ],
     ['an address that is none', (dir) => ['serve', '--data', dir, '--listen', 'nonsense'], /nonsense/],
-    ['an app without a secret', (dir) => ['serve', '--data', dir, '--listen', '127.0.0.1:0', '--app', '1400000000'], /--app|1400000000/],
-    ['an app whose id is no number', (dir) => ['serve', '--data', dir, '--listen', '127.0.0.1:0', '--app', 'x:secret'], /x/],
-    ['a configuration file that is not there', (dir) => ['serve', '--data', dir, '--listen', '127.0.0.1:0', '--config', '/no/such/file'], /\/no\/such\/file/],
+    [
+      'an app without a secret',
+      (dir) => ['serve', '--data', dir, '--listen', '127.0.0.1:0', '--app', '1400000000'],
+      /--app|1400000000/,
+    ],
+    [
+      'an app whose id is no number',
+      (dir) => ['serve', '--data', dir, '--listen', '127.0.0.1:0', '--app', 'x:secret'],
+      /x/,
+    ],
+    [
+      'a configuration file that is not there',
+      (dir) => ['serve', '--data', dir, '--listen', '127.0.0.1:0', '--config', '/no/such/file'],
+      /\/no\/such\/file/,
+    ],
     ['an unknown subcommand', () => ['brew'], /brew/],
   ];
   for (const [what, args, about] of badFlags) {
@@ -97,7 +124,10 @@ describe('teahouse serve', () => {
     const taken = createServer();
     await new Promise((resolve) => taken.listen(0, '127.0.0.1', () => resolve(undefined)));
     const { port } = /** @type {import('node:net').AddressInfo} */ (taken.address());
-    assertRefused(await run(['serve', '--data', await newDirectory(), '--listen', `127.0.0.1:${port}`]), new RegExp(String(port)));
+    assertRefused(
+      await run(['serve', '--data', await newDirectory(), '--listen', `127.0.0.1:${port}`]),
+      new RegExp(String(port)),
+    );
     taken.close();
   });
 
@@ -168,7 +198,10 @@ describe('teahouse ctl', () => {
     const secret = printed.match(/\b([0-9a-f]{64})\b/)?.[1];
     assert.ok(secret, printed);
     const app = { id, secret };
-    assert.equal((await server.rest('im_open_login_svc/account_check', { CheckItem: [{ UserID: 'x' }] }, { app })).ErrorCode, 0);
+    assert.equal(
+      (await server.rest('im_open_login_svc/account_check', { CheckItem: [{ UserID: 'x' }] }, { app })).ErrorCode,
+      0,
+    );
     assert.match(await server.ctl('app', 'list'), new RegExp(String(id)));
     assertRefused(await server.tryCtl('app', 'create', String(id)), new RegExp(String(id)));
   });
@@ -179,8 +212,16 @@ describe('teahouse ctl', () => {
     const shown = await server.ctl('app', 'show', id);
     assert.match(shown, /login\.web_instances\D+4\b/);
     assert.match(shown, /login\.hello_s\D+15\b/);
-    for (const pair of ['login.web_instances=many', 'login.web_instances=0', 'no.such_setting=1', 'login.web_instances']) {
-      assertRefused(await server.tryCtl('app', 'set', id, 'login.hello_s=17', pair), /login\.web_instances|no\.such_setting/);
+    for (const pair of [
+      'login.web_instances=many',
+      'login.web_instances=0',
+      'no.such_setting=1',
+      'login.web_instances',
+    ]) {
+      assertRefused(
+        await server.tryCtl('app', 'set', id, 'login.hello_s=17', pair),
+        /login\.web_instances|no\.such_setting/,
+      );
     }
     assert.match(await server.ctl('app', 'show', id), /login\.hello_s\D+15\b/);
     const connection = await server.openRaw();
@@ -192,7 +233,8 @@ describe('teahouse ctl', () => {
     const id = String(server.app.id);
     const boss = userNamed('boss');
     await server.restOk('im_open_login_svc/account_import', { UserID: boss });
-    const ask = () => server.rest('im_open_login_svc/account_check', { CheckItem: [{ UserID: boss }] }, { identifier: boss });
+    const ask = () =>
+      server.rest('im_open_login_svc/account_check', { CheckItem: [{ UserID: boss }] }, { identifier: boss });
     const refused = [60010, 70403];
     assert.ok(refused.includes((await ask()).ErrorCode));
     await server.ctl('app', 'admin', id, 'add', boss);
@@ -208,7 +250,9 @@ describe('teahouse ctl', () => {
     const [first, second] = [newApp(id), newApp(id)];
     await server.ctl('app', 'create', String(id), first.secret);
     const accepted = async () => {
-      const answers = [first, second].map((app) => server.rest('im_open_login_svc/account_check', { CheckItem: [{ UserID: 'x' }] }, { app }));
+      const answers = [first, second].map((app) =>
+        server.rest('im_open_login_svc/account_check', { CheckItem: [{ UserID: 'x' }] }, { app }),
+      );
       return (await Promise.all(answers)).map(({ ErrorCode }) => ErrorCode);
     };
     assert.deepEqual(await accepted(), [0, 70009]);

@@ -72,9 +72,16 @@ for (const sdk of SDKS) {
       await again.kill();
       await alice.kill();
       const sender = await server.startClient({ sdk, user: alice.user });
-      assert.equal((await sender.conversation(bob.user)).lastMessage.isPeerRead, true, 'the read time is known after a new login');
+      assert.equal(
+        (await sender.conversation(bob.user)).lastMessage.isPeerRead,
+        true,
+        'the read time is known after a new login',
+      );
       const { data } = await sender.call('getMessageList', { conversationID: `C2C${bob.user}` });
-      assert.deepEqual(data.messageList.map((/** @type {any} */ m) => m.isPeerRead), [true, true, true]);
+      assert.deepEqual(
+        data.messageList.map((/** @type {any} */ m) => m.isPeerRead),
+        [true, true, true],
+      );
       await sender.kill();
     });
 
@@ -115,8 +122,12 @@ for (const sdk of SDKS) {
     test('a message may be left out of the count, and out of the last message', async () => {
       await strangers();
       await alice.sendText(bob.user, 'plain');
-      await alice.sendText(bob.user, 'uncounted', { options: { messageControlInfo: { excludedFromUnreadCount: true } } });
-      await alice.sendText(bob.user, 'in the background', { options: { messageControlInfo: { excludedFromLastMessage: true } } });
+      await alice.sendText(bob.user, 'uncounted', {
+        options: { messageControlInfo: { excludedFromUnreadCount: true } },
+      });
+      await alice.sendText(bob.user, 'in the background', {
+        options: { messageControlInfo: { excludedFromLastMessage: true } },
+      });
       await bob.message('in the background');
       const live = await bob.conversationWhere(alice.user, (conversation) => conversation?.unreadCount === 2);
       assert.equal(live.lastMessage.payload.text, 'uncounted');
@@ -155,7 +166,11 @@ for (const sdk of SDKS) {
       const bobs = await server.restOk('recentcontact/get_list', { From_Account: bob.user, ...cursors });
       assert.deepEqual(bobs.SessionItem, []);
       const alices = await server.restOk('recentcontact/get_list', { From_Account: alice.user, ...cursors });
-      assert.deepEqual(alices.SessionItem.map((/** @type {any} */ item) => item.To_Account), [bob.user], 'one-sided');
+      assert.deepEqual(
+        alices.SessionItem.map((/** @type {any} */ item) => item.To_Account),
+        [bob.user],
+        'one-sided',
+      );
 
       await alice.sendText(bob.user, 'new');
       const back = await again.conversationWhere(alice.user, (conversation) => conversation !== undefined);
@@ -164,9 +179,15 @@ for (const sdk of SDKS) {
       const third = await server.startClient({ sdk, user: bob.user });
       await third.conversationWhere(alice.user, (conversation) => conversation?.unreadCount === 1);
       const { data } = await third.call('getMessageList', { conversationID: `C2C${alice.user}` });
-      assert.deepEqual(data.messageList.map((/** @type {any} */ m) => m.payload.text), ['new']);
+      assert.deepEqual(
+        data.messageList.map((/** @type {any} */ m) => m.payload.text),
+        ['new'],
+      );
       const { data: hers } = await alice.call('getMessageList', { conversationID: `C2C${bob.user}` });
-      assert.deepEqual(hers.messageList.map((/** @type {any} */ m) => m.payload.text), ['old', 'new']);
+      assert.deepEqual(
+        hers.messageList.map((/** @type {any} */ m) => m.payload.text),
+        ['old', 'new'],
+      );
       await third.kill();
       await alice.kill();
     });
@@ -181,7 +202,10 @@ for (const sdk of SDKS) {
       await sendByRest(from, to, 'new');
       await client.conversationWhere(from, (conversation) => conversation !== undefined);
       const { data } = await client.call('getMessageList', { conversationID: `C2C${from}` });
-      assert.deepEqual(data.messageList.map((/** @type {any} */ m) => m.payload.text), ['old', 'new']);
+      assert.deepEqual(
+        data.messageList.map((/** @type {any} */ m) => m.payload.text),
+        ['old', 'new'],
+      );
       await client.kill();
     });
 
@@ -198,12 +222,12 @@ for (const sdk of SDKS) {
       const client = await server.startClient({ sdk, user: owner });
       await client.conversationWhere(peers[0], (conversation) => conversation?.unreadCount === 1);
       const list = await listOf(client);
-      assert.deepEqual(
-        list.map((/** @type {any} */ item) => item.userProfile.userID).sort(),
-        [...peers].sort(),
-      );
+      assert.deepEqual(list.map((/** @type {any} */ item) => item.userProfile.userID).sort(), [...peers].sort());
       const times = list.map((/** @type {any} */ item) => item.lastMessage.lastTime);
-      assert.deepEqual(times, [...times].sort((a, b) => b - a));
+      assert.deepEqual(
+        times,
+        [...times].sort((a, b) => b - a),
+      );
       for (const item of list) assert.equal(item.unreadCount, 1);
       await client.kill();
     });

@@ -3,7 +3,16 @@ import assert from 'node:assert/strict';
 import { mkdir, readFile, readdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { describe, test } from 'node:test';
-import { cleanUpAfterwards, newApp, newDirectory, run, sign, startServer, storedTexts, userNamed } from './harness/index.js';
+import {
+  cleanUpAfterwards,
+  newApp,
+  newDirectory,
+  run,
+  sign,
+  startServer,
+  storedTexts,
+  userNamed,
+} from './harness/index.js';
 
 cleanUpAfterwards();
 
@@ -13,7 +22,9 @@ const COUNT = 30;
 async function inhabited() {
   const server = await startServer({ apps: [newApp()] });
   const [alice, bob] = [userNamed('alice'), userNamed('bob')];
-  await server.restOk('im_open_login_svc/multiaccount_import', { AccountList: [{ UserID: alice, Nick: 'Alice' }, { UserID: bob }] });
+  await server.restOk('im_open_login_svc/multiaccount_import', {
+    AccountList: [{ UserID: alice, Nick: 'Alice' }, { UserID: bob }],
+  });
   for (let number = 1; number <= COUNT; number += 1) {
     await server.restOk('openim/sendmsg', {
       From_Account: alice,
@@ -31,13 +42,19 @@ async function inhabited() {
 
 /** @param {import('./harness/server.js').Server} server @param {{alice: string, bob: string, tinyId: string}} people */
 async function assertSame(server, { alice, bob, tinyId }) {
-  for (const [owner, peer] of [[alice, bob], [bob, alice]]) {
+  for (const [owner, peer] of [
+    [alice, bob],
+    [bob, alice],
+  ]) {
     assert.deepEqual(
       await storedTexts(server, owner, peer),
       Array.from({ length: COUNT }, (_, index) => `message ${index + 1}`),
     );
   }
-  const { UserProfileItem } = await server.restOk('profile/portrait_get', { To_Account: [alice], TagList: ['Tag_Profile_IM_Nick'] });
+  const { UserProfileItem } = await server.restOk('profile/portrait_get', {
+    To_Account: [alice],
+    TagList: ['Tag_Profile_IM_Nick'],
+  });
   assert.equal(UserProfileItem[0].ProfileItem[0].Value, 'Alice');
   assert.match(await server.ctl('app', 'show', String(server.app.id)), /login\.web_instances\D+4\b/);
   const connection = await server.openRaw();
@@ -80,8 +97,16 @@ describe('export and import', () => {
 
     const bytes = await readFile(file);
     const middle = Math.floor(bytes.length / 2);
-    const damaged = Buffer.concat([bytes.subarray(0, middle), Buffer.from([bytes[middle] ^ 0xff]), bytes.subarray(middle + 1)]);
-    for (const [what, content] of /** @type {const} */ ([['cut short', bytes.subarray(0, middle)], ['changed', damaged], ['something else', Buffer.from('tea')]])) {
+    const damaged = Buffer.concat([
+      bytes.subarray(0, middle),
+      Buffer.from([bytes[middle] ^ 0xff]),
+      bytes.subarray(middle + 1),
+    ]);
+    for (const [what, content] of /** @type {const} */ ([
+      ['cut short', bytes.subarray(0, middle)],
+      ['changed', damaged],
+      ['something else', Buffer.from('tea')],
+    ])) {
       await writeFile(file, content);
       const outcome = await run(['import', '--data', await newDirectory(), '--in', file]);
       assert.notEqual(outcome.code, 0, what);

@@ -34,7 +34,10 @@ for (const sdk of SDKS) {
       await bob.sendText(user, 'who is there?');
       await second.message('who is there?');
       assert.deepEqual(first.received.entries, []);
-      assert.equal(second.events.entries.some(({ name }) => name === 'kickedOut'), false);
+      assert.equal(
+        second.events.entries.some(({ name }) => name === 'kickedOut'),
+        false,
+      );
       const status = await server.restOk('openim/query_online_status', { To_Account: [user] });
       assert.equal(status.QueryResult[0].Status, 'Online', "the first one's own logout must not end the second one");
     });
@@ -94,14 +97,23 @@ for (const sdk of SDKS) {
 
       const sent = await desk.sendText(bob.user, 'from the desk');
       const copy = await lap.message('from the desk');
-      assert.deepEqual([copy.ID, copy.from, copy.to, copy.flow, copy.conversationID], [sent.ID, alice, bob.user, 'out', `C2C${bob.user}`]);
-      const push = await lap.reply('im_open_push.msg_push', (body) => body.EventArray[0].C2cMsgArray?.[0].IsSyncMsg === 1);
+      assert.deepEqual(
+        [copy.ID, copy.from, copy.to, copy.flow, copy.conversationID],
+        [sent.ID, alice, bob.user, 'out', `C2C${bob.user}`],
+      );
+      const push = await lap.reply(
+        'im_open_push.msg_push',
+        (body) => body.EventArray[0].C2cMsgArray?.[0].IsSyncMsg === 1,
+      );
       assert.deepEqual(
         [push.body.EventArray[0].C2cMsgArray[0].From_Account, push.body.EventArray[0].C2cMsgArray[0].To_Account],
         [bob.user, alice],
         'in a copy for the sender the two names change places',
       );
-      await lap.conversationWhere(bob.user, (conversation) => conversation?.lastMessage.payload.text === 'from the desk');
+      await lap.conversationWhere(
+        bob.user,
+        (conversation) => conversation?.lastMessage.payload.text === 'from the desk',
+      );
 
       await bob.sendText(alice, 'fence');
       for (const device of [desk, lap]) await device.message('fence');
@@ -110,15 +122,24 @@ for (const sdk of SDKS) {
       for (const device of [desk, lap, bob]) await device.kill();
     });
 
-    test('REST sends the sender\'s devices a copy when asked, and none otherwise', async () => {
+    test("REST sends the sender's devices a copy when asked, and none otherwise", async () => {
       const app = several;
       const [from, to] = [userNamed('from'), userNamed('to')];
       const sender = await server.startClient({ sdk, user: from, app });
       const receiver = await server.startClient({ sdk, user: to, app });
-      for (const [SyncOtherMachine, text] of /** @type {const} */ ([[2, 'hidden'], [1, 'shown']])) {
+      for (const [SyncOtherMachine, text] of /** @type {const} */ ([
+        [2, 'hidden'],
+        [1, 'shown'],
+      ])) {
         const answer = await server.rest(
           'openim/sendmsg',
-          { SyncOtherMachine, From_Account: from, To_Account: to, MsgRandom: SyncOtherMachine, MsgBody: [{ MsgType: 'TIMTextElem', MsgContent: { Text: text } }] },
+          {
+            SyncOtherMachine,
+            From_Account: from,
+            To_Account: to,
+            MsgRandom: SyncOtherMachine,
+            MsgBody: [{ MsgType: 'TIMTextElem', MsgContent: { Text: text } }],
+          },
           { app },
         );
         assert.equal(answer.ErrorCode, 0);
@@ -136,7 +157,8 @@ for (const sdk of SDKS) {
       const desk = await server.startClient({ sdk, user: alice, app });
       const lap = await server.startClient({ sdk, user: alice, app });
       await bob.sendText(alice, 'news');
-      for (const device of [desk, lap]) await device.conversationWhere(bob.user, (conversation) => conversation?.unreadCount === 1);
+      for (const device of [desk, lap])
+        await device.conversationWhere(bob.user, (conversation) => conversation?.unreadCount === 1);
 
       await desk.call('setMessageRead', { conversationID: `C2C${bob.user}` });
       await lap.conversationWhere(bob.user, (conversation) => conversation.unreadCount === 0);
@@ -174,7 +196,8 @@ for (const sdk of SDKS) {
       const desk = await server.startClient({ sdk, user: alice, app });
       const lap = await server.startClient({ sdk, user: alice, app, through: proxy });
       await bob.sendText(alice, 'news');
-      for (const device of [desk, lap]) await device.conversationWhere(bob.user, (conversation) => conversation?.unreadCount === 1);
+      for (const device of [desk, lap])
+        await device.conversationWhere(bob.user, (conversation) => conversation?.unreadCount === 1);
       proxy.hold();
       await desk.call('setMessageRead', { conversationID: `C2C${bob.user}` });
       proxy.release();
@@ -194,7 +217,10 @@ for (const sdk of SDKS) {
       await bob.sendText(alice, 'to the two');
       for (const device of [second, third]) await device.message('to the two');
       for (const device of [second, third]) {
-        assert.equal(device.events.entries.some(({ name }) => name === 'kickedOut'), false);
+        assert.equal(
+          device.events.entries.some(({ name }) => name === 'kickedOut'),
+          false,
+        );
       }
       for (const device of [first, second, third, bob]) await device.kill();
     });

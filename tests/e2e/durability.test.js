@@ -1,15 +1,7 @@
 /** The server is killed and started again: clients go on, and nothing that was acknowledged is gone. */
 import assert from 'node:assert/strict';
 import { before, describe, test } from 'node:test';
-import {
-  SDKS,
-  cleanUpAfterwards,
-  nowSeconds,
-  sign,
-  startServer,
-  storedTexts,
-  userNamed,
-} from './harness/index.js';
+import { SDKS, cleanUpAfterwards, nowSeconds, sign, startServer, storedTexts, userNamed } from './harness/index.js';
 
 cleanUpAfterwards();
 
@@ -35,13 +27,21 @@ describe('after a crash', { concurrency: true }, () => {
       await server.restart();
 
       await alice.sendText(bob.user, 'after');
-      await bob.received.next((message) => message.payload.text === 'after', { deadlineMs: RETURN_DEADLINE_MS, what: 'message after the crash' });
+      await bob.received.next((message) => message.payload.text === 'after', {
+        deadlineMs: RETURN_DEADLINE_MS,
+        what: 'message after the crash',
+      });
       await bob.sendText(alice.user, 'answer');
       await alice.message('answer');
       assert.deepEqual([bob.timesReceived('before'), bob.timesReceived('after')], [1, 1]);
       for (const client of [alice, bob]) {
-        assert.equal(client.events.entries.some(({ name }) => name === 'kickedOut' || name === 'sdkStateNotReady'), false);
-        const logins = client.frames.entries.filter(({ direction, frame }) => direction === 'out' && frame.head.servcmd === 'im_open_status.wslogin');
+        assert.equal(
+          client.events.entries.some(({ name }) => name === 'kickedOut' || name === 'sdkStateNotReady'),
+          false,
+        );
+        const logins = client.frames.entries.filter(
+          ({ direction, frame }) => direction === 'out' && frame.head.servcmd === 'im_open_status.wslogin',
+        );
         assert.equal(logins.length, 2);
         assert.notEqual(logins[1].frame.head.a2, undefined, 'the second one is by session token');
       }
@@ -65,7 +65,10 @@ describe('after a crash', { concurrency: true }, () => {
         MsgRandom: 1,
         MsgBody: [{ MsgType: 'TIMTextElem', MsgContent: { Text: 'welcome back' } }],
       });
-      await bob.received.next((message) => message.payload.text === 'welcome back', { deadlineMs: RETURN_DEADLINE_MS, what: 'message' });
+      await bob.received.next((message) => message.payload.text === 'welcome back', {
+        deadlineMs: RETURN_DEADLINE_MS,
+        what: 'message',
+      });
       await bob.conversationWhere(alice, (conversation) => conversation?.unreadCount === 1);
       await server.stop();
     });
@@ -82,7 +85,10 @@ describe('after a crash', { concurrency: true }, () => {
           () => ({ text, acknowledged: false }),
         ),
       );
-      await alice.frames.atLeast(10, ({ direction, frame }) => direction === 'in' && frame.head.servcmd === 'openim.sendmsg');
+      await alice.frames.atLeast(
+        10,
+        ({ direction, frame }) => direction === 'in' && frame.head.servcmd === 'openim.sendmsg',
+      );
       await server.kill9();
       await server.restart();
       await alice.sendText(bob, 'the one that brings the client back');
@@ -100,7 +106,9 @@ describe('after a crash', { concurrency: true }, () => {
   test('accounts, profiles, settings, administrators and voided signatures are what they were', async () => {
     const server = await startServer();
     const [alice, boss] = [userNamed('alice'), userNamed('boss')];
-    await server.restOk('im_open_login_svc/multiaccount_import', { AccountList: [{ UserID: alice, Nick: 'Alice' }, { UserID: boss }] });
+    await server.restOk('im_open_login_svc/multiaccount_import', {
+      AccountList: [{ UserID: alice, Nick: 'Alice' }, { UserID: boss }],
+    });
     await server.set({ 'login.policy': 'multi', 'login.web_instances': 3 });
     await server.ctl('app', 'admin', String(server.app.id), 'add', boss);
     const voided = sign(server.app, alice);
@@ -109,11 +117,18 @@ describe('after a crash', { concurrency: true }, () => {
     await server.kill9();
     await server.restart();
 
-    const { UserProfileItem } = await server.restOk('profile/portrait_get', { To_Account: [alice], TagList: ['Tag_Profile_IM_Nick'] });
+    const { UserProfileItem } = await server.restOk('profile/portrait_get', {
+      To_Account: [alice],
+      TagList: ['Tag_Profile_IM_Nick'],
+    });
     assert.deepEqual(UserProfileItem[0].ProfileItem, [{ Tag: 'Tag_Profile_IM_Nick', Value: 'Alice' }]);
     const shown = await server.ctl('app', 'show', String(server.app.id));
     assert.match(shown, /login\.web_instances\D+3/);
-    assert.equal((await server.rest('im_open_login_svc/account_check', { CheckItem: [{ UserID: alice }] }, { identifier: boss })).ErrorCode, 0);
+    assert.equal(
+      (await server.rest('im_open_login_svc/account_check', { CheckItem: [{ UserID: alice }] }, { identifier: boss }))
+        .ErrorCode,
+      0,
+    );
     assert.equal((await (await server.openRaw()).login(alice, voided)).ErrorCode, 70052);
     assert.equal((await (await server.openRaw()).login(boss)).TinyId, tinyIdBefore);
     await server.stop();
@@ -124,12 +139,20 @@ describe('after a crash', { concurrency: true }, () => {
     const [alice, bob] = [userNamed('alice'), userNamed('bob')];
     await server.restOk('im_open_login_svc/multiaccount_import', { AccountList: [{ UserID: alice }, { UserID: bob }] });
     const send = (/** @type {number} */ MsgRandom) =>
-      server.restOk('openim/sendmsg', { From_Account: alice, To_Account: bob, MsgRandom, MsgBody: [{ MsgType: 'TIMTextElem', MsgContent: { Text: 'x' } }] });
+      server.restOk('openim/sendmsg', {
+        From_Account: alice,
+        To_Account: bob,
+        MsgRandom,
+        MsgBody: [{ MsgType: 'TIMTextElem', MsgContent: { Text: 'x' } }],
+      });
     const { MsgTime } = await send(1);
     const reader = await server.openRaw();
     await reader.login(bob);
     const item = { To_Account: alice, LastedMsgTime: MsgTime, Receipt: 1 };
-    assert.equal((await reader.ask('openim.msgreaded', { C2CMsgReaded: { Cookie: '', C2CMsgReadedItem: [item] } })).ErrorCode, 0);
+    assert.equal(
+      (await reader.ask('openim.msgreaded', { C2CMsgReaded: { Cookie: '', C2CMsgReadedItem: [item] } })).ErrorCode,
+      0,
+    );
     assert.deepEqual(await server.stop(), { code: 0, signal: null });
     await server.start();
     await send(2);

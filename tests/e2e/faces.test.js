@@ -25,12 +25,20 @@ const query = (changes = {}) =>
 describe('HTTP', () => {
   test('a browser page from anywhere may call: the answer and the preflight say so', async () => {
     const url = `${server.url}/v4/im_open_login_svc/account_check?${query()}`;
-    const answer = await fetch(url, { method: 'POST', body: '{"CheckItem":[{"UserID":"x"}]}', headers: { Origin: 'https://page.example' } });
+    const answer = await fetch(url, {
+      method: 'POST',
+      body: '{"CheckItem":[{"UserID":"x"}]}',
+      headers: { Origin: 'https://page.example' },
+    });
     assert.equal(answer.headers.get('access-control-allow-origin'), '*');
     assert.equal((await answer.json()).ErrorCode, 0);
     const preflight = await fetch(url, {
       method: 'OPTIONS',
-      headers: { Origin: 'https://page.example', 'Access-Control-Request-Method': 'POST', 'Access-Control-Request-Headers': 'content-type' },
+      headers: {
+        Origin: 'https://page.example',
+        'Access-Control-Request-Method': 'POST',
+        'Access-Control-Request-Headers': 'content-type',
+      },
     });
     assert.ok(preflight.ok, `${preflight.status}`);
     assert.equal(preflight.headers.get('access-control-allow-origin'), '*');
@@ -39,7 +47,10 @@ describe('HTTP', () => {
   });
 
   test('errors carry the same headers and HTTP status 200', async () => {
-    const answer = await fetch(`${server.url}/v4/im_open_login_svc/account_check?${query({ usersig: 'x' })}`, { method: 'POST', body: '{}' });
+    const answer = await fetch(`${server.url}/v4/im_open_login_svc/account_check?${query({ usersig: 'x' })}`, {
+      method: 'POST',
+      body: '{}',
+    });
     assert.equal(answer.status, 200);
     assert.equal(answer.headers.get('access-control-allow-origin'), '*');
     assert.equal((await answer.json()).ErrorCode, 70003);
@@ -109,7 +120,10 @@ describe('WebSocket', () => {
     test(`the text face serves the package's development mode (${sdk})`, async () => {
       const alice = await server.startClient({ sdk, user: userNamed('alice'), createOptions: { devMode: true } });
       const bob = await server.startClient({ sdk, user: userNamed('bob') });
-      for (const [from, to] of [[alice, bob], [bob, alice]]) {
+      for (const [from, to] of [
+        [alice, bob],
+        [bob, alice],
+      ]) {
         await from.sendText(to.user, 'text or binary');
         await to.message('text or binary');
       }
@@ -178,9 +192,25 @@ describe('WebSocket', () => {
     const [from, to] = [userNamed('from'), userNamed('to')];
     await server.restOk('im_open_login_svc/multiaccount_import', { AccountList: [{ UserID: from }, { UserID: to }] });
     const text = 'tea '.repeat(2000);
-    await server.restOk('openim/sendmsg', { From_Account: from, To_Account: to, MsgRandom: 1, MsgBody: [{ MsgType: 'TIMTextElem', MsgContent: { Text: text } }] });
-    const question = { Peer_Account: from, MaxCnt: 15, LastMsgTime: 0, MsgKey: '', WithRecalledMsg: 1, GetDirection: 0 };
-    for (const [able, face] of /** @type {const} */ ([[true, 'binfo'], [false, 'binfo'], [false, 'info']])) {
+    await server.restOk('openim/sendmsg', {
+      From_Account: from,
+      To_Account: to,
+      MsgRandom: 1,
+      MsgBody: [{ MsgType: 'TIMTextElem', MsgContent: { Text: text } }],
+    });
+    const question = {
+      Peer_Account: from,
+      MaxCnt: 15,
+      LastMsgTime: 0,
+      MsgKey: '',
+      WithRecalledMsg: 1,
+      GetDirection: 0,
+    };
+    for (const [able, face] of /** @type {const} */ ([
+      [true, 'binfo'],
+      [false, 'binfo'],
+      [false, 'info'],
+    ])) {
       const connection = await server.openRaw({ face, query: able ? { compress: 'gzip' } : {} });
       await connection.login(to);
       const { compressed, frame } = await connection.exchange('openim.getroammsg', question);
@@ -209,11 +239,21 @@ describe('WebSocket', () => {
   test('nonsense on the socket ends at most that connection', async () => {
     const bystander = await server.openRaw();
     await bystander.login(userNamed('bystander'));
-    for (const nonsense of [Buffer.from('no JSON'), Buffer.from('{}'), Buffer.from('[1]'), Buffer.from('{"head":{},"body":{}}'), Buffer.alloc(100_000, 0xff), 'text']) {
+    for (const nonsense of [
+      Buffer.from('no JSON'),
+      Buffer.from('{}'),
+      Buffer.from('[1]'),
+      Buffer.from('{"head":{},"body":{}}'),
+      Buffer.alloc(100_000, 0xff),
+      'text',
+    ]) {
       const connection = await server.openRaw();
       connection.socket.send(nonsense);
       connection.post('heartbeat.alive');
-      await Promise.race([connection.closed, connection.frames.next(({ frame }) => frame.head.servcmd === 'heartbeat.alive')]);
+      await Promise.race([
+        connection.closed,
+        connection.frames.next(({ frame }) => frame.head.servcmd === 'heartbeat.alive'),
+      ]);
       await connection.terminate();
     }
     assert.equal((await bystander.ask('heartbeat.alive')).ErrorCode, 0);
@@ -230,7 +270,12 @@ describe('what the lite package reads differently', () => {
     await server.restOk('im_open_login_svc/account_import', { UserID: peer });
     connection = await server.openRaw({ query: { sdkversion: '4.2.1' } });
     await connection.login(user);
-    await server.restOk('openim/sendmsg', { From_Account: peer, To_Account: user, MsgRandom: 1, MsgBody: [{ MsgType: 'TIMTextElem', MsgContent: { Text: 'hello' } }] });
+    await server.restOk('openim/sendmsg', {
+      From_Account: peer,
+      To_Account: user,
+      MsgRandom: 1,
+      MsgBody: [{ MsgType: 'TIMTextElem', MsgContent: { Text: 'hello' } }],
+    });
   });
 
   test('each profile that is asked for has at least one item, also of a user without any', async () => {
@@ -238,7 +283,10 @@ describe('what the lite package reads differently', () => {
       From_Account: user,
       UserItem: [user, peer].map((To_Account) => ({ To_Account, StandardSequence: 0, CustomSequence: 0 })),
     });
-    assert.deepEqual(UserProfileItem.map((/** @type {any} */ item) => item.To_Account), [user, peer]);
+    assert.deepEqual(
+      UserProfileItem.map((/** @type {any} */ item) => item.To_Account),
+      [user, peer],
+    );
     for (const { ProfileItem } of UserProfileItem) assert.ok(ProfileItem.length >= 1);
   });
 
@@ -254,7 +302,8 @@ describe('what the lite package reads differently', () => {
       AssistFlags: 31,
     });
     assert.equal(reply.CompleteFlag, 1);
-    for (const cursor of ['TimeStamp', 'StartIndex', 'TopTimeStamp', 'TopStartIndex']) assert.equal(typeof reply[cursor], 'number');
+    for (const cursor of ['TimeStamp', 'StartIndex', 'TopTimeStamp', 'TopStartIndex'])
+      assert.equal(typeof reply[cursor], 'number');
     const [item] = reply.SessionItem;
     assert.deepEqual([item.Type, item.To_Account], [1, peer]);
     assert.equal(item.LastC2CMsgFrom_Account, peer);
@@ -270,12 +319,25 @@ describe('replies that would put a client into a loop', () => {
     const connection = await server.openRaw();
     const user = userNamed('alice');
     await connection.login(user);
-    const blacklist = await connection.ask('sns.black_list_get', { From_Account: user, StartIndex: 0, MaxLimited: 1000 });
+    const blacklist = await connection.ask('sns.black_list_get', {
+      From_Account: user,
+      StartIndex: 0,
+      MaxLimited: 1000,
+    });
     assert.deepEqual([blacklist.ErrorCode, blacklist.BlackListItem, blacklist.StartIndex], [0, [], 0]);
-    const friends = await connection.ask('sns.friend_get', { From_Account: user, StartIndex: 0, StandardSequence: 0, CustomSequence: 0 });
+    const friends = await connection.ask('sns.friend_get', {
+      From_Account: user,
+      StartIndex: 0,
+      StandardSequence: 0,
+      CustomSequence: 0,
+    });
     assert.deepEqual([friends.ErrorCode, friends.CompleteFlag], [0, 1]);
     for (const service of ['group_open_http_svc', 'million_group_open_http_svc']) {
-      const groups = await connection.ask(`${service}.get_joined_group_list`, { Member_Account: user, Limit: 200, Offset: 0 });
+      const groups = await connection.ask(`${service}.get_joined_group_list`, {
+        Member_Account: user,
+        Limit: 200,
+        Offset: 0,
+      });
       assert.ok(groups.ErrorCode === 11000 || (groups.ErrorCode === 0 && groups.TotalCount === 0), service);
     }
     const offline = await connection.ask('openim.getmsg', { Cookie: '', SyncFlag: 0, IsOnlineSync: 0 });
@@ -284,14 +346,22 @@ describe('replies that would put a client into a loop', () => {
     assert.notEqual(offline.Cookie, '', 'an empty one makes the packages drop the whole reply');
     const groups = await connection.ask('recentcontact.get_contact_group', { From_Account: user, StartIndex: 0 });
     assert.equal(groups.CompleteFlag, 1);
-    const config = await connection.ask('im_sdk_config_mgr.fetch_config', { uint32_sdkappid: server.app.id, uint64_version: 0 });
+    const config = await connection.ask('im_sdk_config_mgr.fetch_config', {
+      uint32_sdkappid: server.app.id,
+      uint64_version: 0,
+    });
     assert.equal(config.int32_error_code, 0);
     assert.ok(config.uint32_expired_time > 0);
     assert.equal(typeof JSON.parse(config.str_json_config), 'object');
-    const bits = await connection.ask('im_sdk_config_mgr.fetch_imsdk_purchase_bitsv2', { uint32_sdkappid: server.app.id });
+    const bits = await connection.ask('im_sdk_config_mgr.fetch_imsdk_purchase_bitsv2', {
+      uint32_sdkappid: server.app.id,
+    });
     assert.match(bits.str_purchase_bits, /^[01]{1,64}$/);
     assert.equal((await connection.ask('openim.authkey', {})).ErrorCode, 0);
-    assert.equal((await connection.ask('imopenstat.tim_web_report_v2', { Header: {}, Event: [], Quality: [] })).ErrorCode, 0);
+    assert.equal(
+      (await connection.ask('imopenstat.tim_web_report_v2', { Header: {}, Event: [], Quality: [] })).ErrorCode,
+      0,
+    );
   });
 
   test('read times have the order and length of the question', async () => {
@@ -307,6 +377,9 @@ describe('replies that would put a client into a loop', () => {
     await connection.login(userNamed('alice'));
     connection.post('openim.ws_msg_push_ack', { SessionData: 'anything' });
     await connection.ask('heartbeat.alive');
-    assert.equal(connection.frames.entries.some(({ frame }) => frame.head.servcmd === 'openim.ws_msg_push_ack'), false);
+    assert.equal(
+      connection.frames.entries.some(({ frame }) => frame.head.servcmd === 'openim.ws_msg_push_ack'),
+      false,
+    );
   });
 });

@@ -28,7 +28,8 @@ describe('idle connections', { concurrency: true }, () => {
       await bob.frames.atLeast(already + IDLE_BEATS, isBeat, { deadlineMs: IDLE_DEADLINE_MS, what: 'heartbeats' });
       await bob.frames.atLeast(
         1,
-        ({ direction, frame }) => direction === 'in' && frame.head.servcmd === 'im_open_status.wshello' && frame.body.ErrorCode === 0,
+        ({ direction, frame }) =>
+          direction === 'in' && frame.head.servcmd === 'im_open_status.wshello' && frame.body.ErrorCode === 0,
         { deadlineMs: IDLE_DEADLINE_MS, what: 'answered hello' },
       );
       assert.equal(bob.frames.entries.filter(({ direction }) => direction === 'open').length, 1, 'it had to reconnect');
@@ -41,7 +42,10 @@ describe('idle connections', { concurrency: true }, () => {
     const connection = await server.openRaw();
     assert.equal((await connection.ask('heartbeat.alive')).ErrorCode, 0);
     await connection.login(userNamed('alice'));
-    assert.equal((await connection.ask('im_open_status.wslogout', { wslogout_type: 0, is_web_uniapp: 0 })).ErrorCode, 0);
+    assert.equal(
+      (await connection.ask('im_open_status.wslogout', { wslogout_type: 0, is_web_uniapp: 0 })).ErrorCode,
+      0,
+    );
     assert.equal((await connection.ask('heartbeat.alive')).ErrorCode, 0);
   });
 });

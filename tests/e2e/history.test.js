@@ -43,7 +43,10 @@ for (const sdk of SDKS) {
         let pages = 0;
         let next;
         for (;;) {
-          const { data } = await client.call('getMessageList', { conversationID: `C2C${peer}`, nextReqMessageID: next });
+          const { data } = await client.call('getMessageList', {
+            conversationID: `C2C${peer}`,
+            nextReqMessageID: next,
+          });
           pages += 1;
           seen.unshift(...data.messageList);
           if (data.isCompleted) break;
@@ -63,11 +66,13 @@ for (const sdk of SDKS) {
       test(`it can be entered at a time and followed ${direction === 0 ? 'back' : 'forward'}`, async () => {
         const client = await server.startClient({ sdk, user: alice });
         const hop = async (/** @type {number} */ time) =>
-          (await client.call('getMessageListHopping', { conversationID: `C2C${bob}`, count: 15, direction, time })).data;
+          (await client.call('getMessageListHopping', { conversationID: `C2C${bob}`, count: 15, direction, time }))
+            .data;
         let page = await hop(direction === 0 ? nowSeconds() + 60 : 1);
         assert.ok(page.messageList.length >= 15);
         const seen = page.messageList;
-        const expected = (/** @type {number} */ count) => (direction === 0 ? TEXTS.slice(-count) : TEXTS.slice(0, count));
+        const expected = (/** @type {number} */ count) =>
+          direction === 0 ? TEXTS.slice(-count) : TEXTS.slice(0, count);
         assert.deepEqual(textsOf(seen), expected(seen.length));
         // The older package follows by whole seconds only, in which it can get nowhere with so many messages in one.
         for (let pages = 1; sdk === 'chat' && !page.isCompleted; pages += 1) {
@@ -116,14 +121,25 @@ describe('openim.getroammsg as bare frames', () => {
   test('forward from a time, the first second is complete and no page ends where it began', async () => {
     const connection = await server.openRaw();
     await connection.login(alice);
-    const all = await connection.ask('openim.getroammsg', { Peer_Account: bob, MaxCnt: 100, LastMsgTime: 1, MsgKey: '', GetDirection: 1 });
+    const all = await connection.ask('openim.getroammsg', {
+      Peer_Account: bob,
+      MaxCnt: 100,
+      LastMsgTime: 1,
+      MsgKey: '',
+      GetDirection: 1,
+    });
     let time = all.MsgList[0].MsgTimeStamp;
     /** @type {Set<string>} */
     const seen = new Set();
     for (let page = 0; ; page += 1) {
       assert.ok(page < COUNT, 'recovery would ask for ever');
       // What a client does after a reconnect: no key, only the time of the last message that it has.
-      const reply = await connection.ask('openim.getroammsg', { Peer_Account: bob, MaxCnt: 16, LastMsgTime: time, GetDirection: 1 });
+      const reply = await connection.ask('openim.getroammsg', {
+        Peer_Account: bob,
+        MaxCnt: 16,
+        LastMsgTime: time,
+        GetDirection: 1,
+      });
       for (const text of textsOf(reply.MsgList)) seen.add(text);
       if (reply.Complete === 1) break;
       const last = reply.MsgList.at(-1).MsgTimeStamp;
@@ -136,7 +152,13 @@ describe('openim.getroammsg as bare frames', () => {
   test("nobody sees another pair's messages", async () => {
     const connection = await server.openRaw();
     await connection.login(userNamed('eve'));
-    const reply = await connection.ask('openim.getroammsg', { Peer_Account: bob, MaxCnt: 15, LastMsgTime: 0, MsgKey: '', From_Account: alice });
+    const reply = await connection.ask('openim.getroammsg', {
+      Peer_Account: bob,
+      MaxCnt: 15,
+      LastMsgTime: 0,
+      MsgKey: '',
+      From_Account: alice,
+    });
     assert.deepEqual(reply.MsgList ?? [], []);
   });
 });
@@ -146,7 +168,10 @@ describe('openim/admin_getroammsg', () => {
   const page = (request) =>
     server.restOk('openim/admin_getroammsg', { MaxCnt: 20, MinTime: 0, MaxTime: nowSeconds() + 60, ...request });
 
-  for (const names of [['Operator_Account', 'Peer_Account'], ['From_Account', 'To_Account']]) {
+  for (const names of [
+    ['Operator_Account', 'Peer_Account'],
+    ['From_Account', 'To_Account'],
+  ]) {
     test(`pages from the newest to the oldest, by ${names.join(' and ')}`, async () => {
       const who = { [names[0]]: bob, [names[1]]: alice };
       /** @type {any[]} */
@@ -166,7 +191,7 @@ describe('openim/admin_getroammsg', () => {
     });
   }
 
-  test('a message that its sender did not want in his history is in the receiver\'s only', async () => {
+  test("a message that its sender did not want in his history is in the receiver's only", async () => {
     const [from, to] = [userNamed('from'), userNamed('to')];
     await server.restOk('im_open_login_svc/multiaccount_import', { AccountList: [{ UserID: from }, { UserID: to }] });
     await server.restOk('openim/sendmsg', {

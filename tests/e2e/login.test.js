@@ -33,10 +33,18 @@ before(async () => {
  */
 const BAD_SIGNATURES = [
   { what: 'expired', code: 70001, make: (user) => signAt(app, user, { issuedAt: nowSeconds() - 100, lifetimeS: 50 }) },
-  { what: 'without any lifetime', code: 70001, make: (user) => signAt(app, user, { issuedAt: nowSeconds(), lifetimeS: 0 }) },
+  {
+    what: 'without any lifetime',
+    code: 70001,
+    make: (user) => signAt(app, user, { issuedAt: nowSeconds(), lifetimeS: 0 }),
+  },
   { what: 'truncated', code: 70003, make: (user) => sign(app, user).slice(0, -10) },
   { what: 'not a UserSig at all', code: 70003, make: () => 'neither-compressed-nor-JSON' },
-  { what: "made with another app's key", code: 70009, make: (user) => sign({ id: app.id, secret: otherApp.secret }, user) },
+  {
+    what: "made with another app's key",
+    code: 70009,
+    make: (user) => sign({ id: app.id, secret: otherApp.secret }, user),
+  },
   {
     what: 'tampered with: another user written in',
     code: 70009,
@@ -45,7 +53,8 @@ const BAD_SIGNATURES = [
   {
     what: 'tampered with: a longer lifetime written in',
     code: 70009,
-    make: (user) => tamper(signAt(app, user, { issuedAt: nowSeconds() - 100, lifetimeS: 50 }), { 'TLS.expire': 9_000_000 }),
+    make: (user) =>
+      tamper(signAt(app, user, { issuedAt: nowSeconds() - 100, lifetimeS: 50 }), { 'TLS.expire': 9_000_000 }),
   },
   { what: "another user's", code: 70013, make: () => sign(app, userNamed('mallory')) },
   { what: 'made for another app', code: 70014, make: (user) => sign(otherApp, user) },
@@ -117,7 +126,11 @@ for (const sdk of SDKS) {
 describe('signatures at the REST face', () => {
   test("the administrator's good signature is accepted, by either of two apps", async () => {
     for (const each of [app, otherApp]) {
-      const answer = await server.rest('im_open_login_svc/account_check', { CheckItem: [{ UserID: 'x' }] }, { app: each });
+      const answer = await server.rest(
+        'im_open_login_svc/account_check',
+        { CheckItem: [{ UserID: 'x' }] },
+        { app: each },
+      );
       assert.equal(answer.ErrorCode, 0);
       assert.equal(answer.ActionStatus, 'OK');
     }
@@ -190,9 +203,17 @@ describe('signatures at the gateway, as bare frames', () => {
     for (let position = 0; position < token.length; position += 7) {
       const changed = token.slice(0, position) + (token[position] === 'A' ? 'B' : 'A') + token.slice(position + 1);
       stranger.credentials = { a2: changed, tinyid: tinyId };
-      assert.notEqual((await stranger.ask('openim.getmsg', { Cookie: '', SyncFlag: 0 })).ErrorCode, 0, `at ${position}`);
+      assert.notEqual(
+        (await stranger.ask('openim.getmsg', { Cookie: '', SyncFlag: 0 })).ErrorCode,
+        0,
+        `at ${position}`,
+      );
     }
     stranger.credentials = { a2: token, tinyid: tinyId };
-    assert.equal((await stranger.ask('openim.getmsg', { Cookie: '', SyncFlag: 0 })).ErrorCode, 0, 'unchanged it is good');
+    assert.equal(
+      (await stranger.ask('openim.getmsg', { Cookie: '', SyncFlag: 0 })).ErrorCode,
+      0,
+      'unchanged it is good',
+    );
   });
 });

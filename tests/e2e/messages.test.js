@@ -2,7 +2,16 @@
 import assert from 'node:assert/strict';
 import { randomInt } from 'node:crypto';
 import { before, describe, test } from 'node:test';
-import { ADMINISTRATOR, SDKS, cleanUpAfterwards, nowSeconds, refusedWith, startServer, storedTexts, userNamed } from './harness/index.js';
+import {
+  ADMINISTRATOR,
+  SDKS,
+  cleanUpAfterwards,
+  nowSeconds,
+  refusedWith,
+  startServer,
+  storedTexts,
+  userNamed,
+} from './harness/index.js';
 
 cleanUpAfterwards();
 
@@ -28,17 +37,32 @@ const REST_ELEMENTS = [
   { MsgType: 'TIMTextElem', MsgContent: { Text: 'from the backend' } },
   { MsgType: 'TIMCustomElem', MsgContent: { Data: 'd', Desc: 'what', Ext: 'more', Sound: 'dingdong.aiff' } },
   { MsgType: 'TIMFaceElem', MsgContent: { Index: 6, Data: 'abc' } },
-  { MsgType: 'TIMLocationElem', MsgContent: { Desc: 'someinfo', Latitude: 29.340656774469956, Longitude: 116.77497920478824 } },
+  {
+    MsgType: 'TIMLocationElem',
+    MsgContent: { Desc: 'someinfo', Latitude: 29.340656774469956, Longitude: 116.77497920478824 },
+  },
   {
     MsgType: 'TIMImageElem',
     MsgContent: {
       UUID: 'image-1',
       ImageFormat: 3,
-      ImageInfoArray: [1, 2, 3].map((Type) => ({ Type, Size: 1853095 - Type, Width: 2448 - Type, Height: 3264, URL: `${URL}/${Type}` })),
+      ImageInfoArray: [1, 2, 3].map((Type) => ({
+        Type,
+        Size: 1853095 - Type,
+        Width: 2448 - Type,
+        Height: 3264,
+        URL: `${URL}/${Type}`,
+      })),
     },
   },
-  { MsgType: 'TIMSoundElem', MsgContent: { Url: `${URL}.m4a`, UUID: 'sound-1', Size: 62351, Second: 3, Download_Flag: 2 } },
-  { MsgType: 'TIMFileElem', MsgContent: { Url: `${URL}.pdf`, UUID: 'file-1', FileSize: 1773552, FileName: 'plan.pdf', Download_Flag: 2 } },
+  {
+    MsgType: 'TIMSoundElem',
+    MsgContent: { Url: `${URL}.m4a`, UUID: 'sound-1', Size: 62351, Second: 3, Download_Flag: 2 },
+  },
+  {
+    MsgType: 'TIMFileElem',
+    MsgContent: { Url: `${URL}.pdf`, UUID: 'file-1', FileSize: 1773552, FileName: 'plan.pdf', Download_Flag: 2 },
+  },
   {
     MsgType: 'TIMVideoFileElem',
     MsgContent: {
@@ -74,7 +98,8 @@ async function pushOf(client, predicate) {
 }
 
 /** @param {import('./harness/client.js').Client} client @param {string} peer */
-const history = async (client, peer) => (await client.call('getMessageList', { conversationID: `C2C${peer}` })).data.messageList;
+const history = async (client, peer) =>
+  (await client.call('getMessageList', { conversationID: `C2C${peer}` })).data.messageList;
 
 for (const sdk of SDKS) {
   describe(`messages with ${sdk}`, () => {
@@ -88,7 +113,10 @@ for (const sdk of SDKS) {
 
     for (const { kind, payload } of CLIENT_ELEMENTS) {
       test(`${kind}: both ways between clients, and the same in the history`, async () => {
-        for (const [from, to] of [[alice, bob], [bob, alice]]) {
+        for (const [from, to] of [
+          [alice, bob],
+          [bob, alice],
+        ]) {
           const sent = await from.send(kind, to.user, payload, { message: { cloudCustomData: '{"thread":7}' } });
           const received = await to.message((message) => message.ID === sent.ID);
           assert.deepEqual(received.payload, sent.payload);
@@ -128,7 +156,10 @@ for (const sdk of SDKS) {
         assert.equal(received.type, element.MsgType);
         assert.equal(received.cloudCustomData, 'with it');
         for (const url of JSON.stringify(element).matchAll(/https:[^"]*/g)) {
-          assert.ok(JSON.stringify(received.payload).includes(url[0]), `${url[0]} in ${JSON.stringify(received.payload)}`);
+          assert.ok(
+            JSON.stringify(received.payload).includes(url[0]),
+            `${url[0]} in ${JSON.stringify(received.payload)}`,
+          );
         }
 
         const forwarded = await bob.send('Forward', alice.user, { $message: received.ID });
@@ -180,16 +211,32 @@ for (const sdk of SDKS) {
       assert.ok(Math.abs(MsgTimeStamp - nowSeconds()) <= 60);
       assert.match(TinyId, /^[0-9]+$/);
       assert.equal(`${TinyId}-${request.body.MsgClientTime}-${request.body.MsgRandom}`, sent.ID);
-      for (const key of ['From_Account', 'To_Account', 'MsgSeq', 'MsgRandom', 'MsgClientTime', 'MsgBody', 'CloudCustomData']) {
+      for (const key of [
+        'From_Account',
+        'To_Account',
+        'MsgSeq',
+        'MsgRandom',
+        'MsgClientTime',
+        'MsgBody',
+        'CloudCustomData',
+      ]) {
         assert.deepEqual(rest[key], request.body[key], key);
       }
-      for (const [key, value] of Object.entries({ IsNeedReadReceipt: 0, SupportMessageExtension: 0, MsgVersion: 0, MsgFlagBits: 0, IsPeerRead: 0 })) {
+      for (const [key, value] of Object.entries({
+        IsNeedReadReceipt: 0,
+        SupportMessageExtension: 0,
+        MsgVersion: 0,
+        MsgFlagBits: 0,
+        IsPeerRead: 0,
+      })) {
         assert.equal(rest[key] ?? 0, value, key);
       }
       if (push.body.NeedAck === 1) {
         await bob.request('openim.ws_msg_push_ack', (body) => body.SessionData === push.body.SessionData);
       }
-      const [fetched] = (await bob.call('getMessageList', { conversationID: `C2C${alice.user}` })).data.messageList.slice(-1);
+      const [fetched] = (
+        await bob.call('getMessageList', { conversationID: `C2C${alice.user}` })
+      ).data.messageList.slice(-1);
       assert.equal(fetched.ID, sent.ID);
     });
 
@@ -223,16 +270,25 @@ describe('messages between the two packages', () => {
     ]);
     for (const client of [chat, tim]) {
       await client.received.atLeast(texts.length, () => true, { what: 'messages of the crossfire' });
-      assert.deepEqual(client.received.entries.map((message) => message.payload.text), texts, 'in the order of sending');
+      assert.deepEqual(
+        client.received.entries.map((message) => message.payload.text),
+        texts,
+        'in the order of sending',
+      );
     }
-    const views = await Promise.all([storedTexts(server, chat.user, tim.user), storedTexts(server, tim.user, chat.user)]);
+    const views = await Promise.all([
+      storedTexts(server, chat.user, tim.user),
+      storedTexts(server, tim.user, chat.user),
+    ]);
     assert.equal(views[0].length, 2 * texts.length);
     assert.deepEqual(views[0], views[1]);
     await Promise.all([chat, tim].map((each) => each.kill()));
   });
 
   test('any printable characters make a user name, and no name is mixed up with another', async () => {
-    const names = ['a b', 'a b|c', 'a/b', "it's \"quoted\"", '~{[(<&%#@!?*>)]}', 'a\\b', '0', '00', 'A B'].map((name) => `${name}${process.pid}`);
+    const names = ['a b', 'a b|c', 'a/b', 'it\'s "quoted"', '~{[(<&%#@!?*>)]}', 'a\\b', '0', '00', 'A B'].map(
+      (name) => `${name}${process.pid}`,
+    );
     const chat = await server.startClient({ sdk: 'chat', user: names[0] });
     const tim = await server.startClient({ sdk: 'tim', user: names[1] });
     for (const name of names.slice(2)) {
@@ -259,11 +315,15 @@ describe('messages between the two packages', () => {
   test('each understands what the other sends', async () => {
     const chat = await server.startClient({ sdk: 'chat', user: userNamed('chat') });
     const tim = await server.startClient({ sdk: 'tim', user: userNamed('tim') });
-    for (const [from, to] of [[chat, tim], [tim, chat]]) {
+    for (const [from, to] of [
+      [chat, tim],
+      [tim, chat],
+    ]) {
       for (const { kind, payload } of CLIENT_ELEMENTS) {
         const sent = await from.send(kind, to.user, payload);
         const received = await to.message((message) => message.ID === sent.ID);
-        for (const [key, value] of Object.entries(payload)) assert.deepEqual(received.payload[key], value, `${kind}.${key}`);
+        for (const [key, value] of Object.entries(payload))
+          assert.deepEqual(received.payload[key], value, `${kind}.${key}`);
       }
     }
   });
@@ -338,7 +398,11 @@ describe('openim/sendmsg', () => {
     ['an element of an unknown type', { MsgBody: [{ MsgType: 'TIMNoSuchElem', MsgContent: {} }] }, [90010]],
     ['an element without content', { MsgBody: [{ MsgType: 'TIMTextElem' }] }, [90010, 90002]],
     ['a text that is a number', { MsgBody: [{ MsgType: 'TIMTextElem', MsgContent: { Text: 5 } }] }, [90010]],
-    ['a body over 12 KiB', { MsgBody: [{ MsgType: 'TIMTextElem', MsgContent: { Text: 'x'.repeat(13_000) } }] }, [93000, 80002, 90055]],
+    [
+      'a body over 12 KiB',
+      { MsgBody: [{ MsgType: 'TIMTextElem', MsgContent: { Text: 'x'.repeat(13_000) } }] },
+      [93000, 80002, 90055],
+    ],
     ['a lifetime that is no number', { MsgLifeTime: 'long' }, [90044, 90026]],
     ['a sync option that is no number', { SyncOtherMachine: 'yes' }, [90031]],
   ];

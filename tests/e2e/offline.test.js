@@ -27,7 +27,10 @@ for (const sdk of SDKS) {
       await client.conversationWhere(carol.user, (conversation) => conversation?.unreadCount === 1);
       assert.equal(await client.call('getTotalUnreadMessageCount'), 4);
       const { data } = await client.call('getMessageList', { conversationID: `C2C${alice.user}` });
-      assert.deepEqual(data.messageList.map((/** @type {any} */ m) => m.payload.text), ['one', 'two', 'three']);
+      assert.deepEqual(
+        data.messageList.map((/** @type {any} */ m) => m.payload.text),
+        ['one', 'two', 'three'],
+      );
       assert.deepEqual(client.received.entries, [], 'what was missed is no news: it is in list and history');
       await Promise.all([alice, carol, client].map((each) => each.kill()));
     });
@@ -48,9 +51,15 @@ for (const sdk of SDKS) {
       await again.message('live');
       await again.conversationWhere(alice.user, (conversation) => conversation?.unreadCount === 3);
       const { data } = await again.call('getMessageList', { conversationID: `C2C${alice.user}` });
-      assert.deepEqual(data.messageList.map((/** @type {any} */ m) => m.payload.text), ['before', 'away 1', 'away 2', 'live']);
+      assert.deepEqual(
+        data.messageList.map((/** @type {any} */ m) => m.payload.text),
+        ['before', 'away 1', 'away 2', 'live'],
+      );
       assert.deepEqual(bob.timesReceived('away 1'), 0, 'after a logout nothing arrives');
-      assert.deepEqual(again.received.entries.map((m) => m.payload.text), ['live']);
+      assert.deepEqual(
+        again.received.entries.map((m) => m.payload.text),
+        ['live'],
+      );
       await Promise.all([alice, bob, again].map((each) => each.kill()));
     });
 

@@ -83,7 +83,10 @@ for (const sdk of SDKS) {
 
       await server.restOk('profile/portrait_set', {
         From_Account: user,
-        ProfileItem: [{ Tag: 'Tag_Profile_IM_Nick', Value: 'from the backend' }, { Tag: 'Tag_Profile_IM_Level', Value: 9 }],
+        ProfileItem: [
+          { Tag: 'Tag_Profile_IM_Nick', Value: 'from the backend' },
+          { Tag: 'Tag_Profile_IM_Level', Value: 9 },
+        ],
       });
       for (const device of [desk, lap]) {
         await device.next('onProfileUpdated', ([profile]) => profile.nick === 'from the backend');
@@ -94,12 +97,18 @@ for (const sdk of SDKS) {
 
     test('a custom field works once the app has declared it', async () => {
       await server.set({ 'profile.custom_fields': 'Color' });
-      const [alice, bob] = [await server.startClient({ sdk, user: userNamed('alice') }), await server.startClient({ sdk, user: userNamed('bob') })];
+      const [alice, bob] = [
+        await server.startClient({ sdk, user: userNamed('alice') }),
+        await server.startClient({ sdk, user: userNamed('bob') }),
+      ];
       const field = { key: 'Tag_Profile_Custom_Color', value: 'jade' };
       await alice.call('updateMyProfile', { profileCustomField: [field] });
       const { data } = await bob.call('getUserProfile', { userIDList: [alice.user] });
       assert.deepEqual(data[0].profileCustomField, [field]);
-      await refusedWith(alice.call('updateMyProfile', { profileCustomField: [{ key: 'Tag_Profile_Custom_Other', value: 'x' }] }), 40009);
+      await refusedWith(
+        alice.call('updateMyProfile', { profileCustomField: [{ key: 'Tag_Profile_Custom_Other', value: 'x' }] }),
+        40009,
+      );
       await Promise.all([alice, bob].map((each) => each.kill()));
     });
 
@@ -129,14 +138,24 @@ for (const sdk of SDKS) {
 describe('profile REST', () => {
   test('an account is imported with its nick and avatar', async () => {
     const user = userNamed('amelie');
-    await server.restOk('im_open_login_svc/account_import', { UserID: user, Nick: 'Amélie', FaceUrl: 'https://img.example/a.png' });
-    assertHolds(await byRest(user), { Tag_Profile_IM_Nick: 'Amélie', Tag_Profile_IM_Image: 'https://img.example/a.png' });
+    await server.restOk('im_open_login_svc/account_import', {
+      UserID: user,
+      Nick: 'Amélie',
+      FaceUrl: 'https://img.example/a.png',
+    });
+    assertHolds(await byRest(user), {
+      Tag_Profile_IM_Nick: 'Amélie',
+      Tag_Profile_IM_Image: 'https://img.example/a.png',
+    });
   });
 
   test('an unknown user fails alone, beside the known ones', async () => {
     const [user, ghost] = [userNamed('amelie'), userNamed('ghost')];
     await server.restOk('im_open_login_svc/account_import', { UserID: user, Nick: 'Amélie' });
-    const answer = await server.restOk('profile/portrait_get', { To_Account: [user, ghost], TagList: ['Tag_Profile_IM_Nick'] });
+    const answer = await server.restOk('profile/portrait_get', {
+      To_Account: [user, ghost],
+      TagList: ['Tag_Profile_IM_Nick'],
+    });
     const items = Object.fromEntries(answer.UserProfileItem.map((/** @type {any} */ item) => [item.To_Account, item]));
     assert.equal(items[user].ResultCode, 0);
     assert.equal(items[ghost].ResultCode, 40003);

@@ -1,7 +1,15 @@
 /** Connections that die: what was sent meanwhile arrives once, what was acknowledged is stored once. */
 import assert from 'node:assert/strict';
 import { before, describe, test } from 'node:test';
-import { SDKS, cleanUpAfterwards, nowSeconds, startProxy, startServer, storedTexts, userNamed } from './harness/index.js';
+import {
+  SDKS,
+  cleanUpAfterwards,
+  nowSeconds,
+  startProxy,
+  startServer,
+  storedTexts,
+  userNamed,
+} from './harness/index.js';
 
 cleanUpAfterwards();
 
@@ -108,7 +116,10 @@ for (const sdk of SDKS) {
       for (const text of texts) await bob.message(text);
       await fence();
       const seen = bob.received.entries.map((message) => message.payload.text);
-      assert.deepEqual(seen.filter((text) => !text.startsWith('fence')), ['before', ...texts]);
+      assert.deepEqual(
+        seen.filter((text) => !text.startsWith('fence')),
+        ['before', ...texts],
+      );
       await bob.conversationWhere(alice.user, (conversation) => conversation.unreadCount === 5);
     });
 
@@ -176,7 +187,8 @@ for (const sdk of SDKS) {
       await withoutNetwork(() => alice.sendText(bob.user, 'during the second').then());
       await bob.message('during the second');
       await fence();
-      for (const text of ['during the first', 'between', 'during the second']) assert.equal(bob.timesReceived(text), 1, text);
+      for (const text of ['during the first', 'between', 'during the second'])
+        assert.equal(bob.timesReceived(text), 1, text);
     });
 
     test('a sender who was away learns that his messages were read meanwhile', async () => {
@@ -200,7 +212,10 @@ for (const sdk of SDKS) {
       assert.notEqual(second.head.a2, undefined);
       await alice.sendText(bob.user, 'still there?');
       await bob.message('still there?');
-      assert.equal(bob.events.entries.some(({ name }) => name === 'kickedOut'), false);
+      assert.equal(
+        bob.events.entries.some(({ name }) => name === 'kickedOut'),
+        false,
+      );
       await bob.sendText(alice.user, 'yes');
       await alice.message('yes');
     });
@@ -220,7 +235,10 @@ for (const sdk of SDKS) {
       assert.equal(bob.timesReceived('swallowed'), 1);
     });
 
-    for (const [what, direction] of /** @type {const} */ ([['the reply', 'down'], ['the request', 'up']])) {
+    for (const [what, direction] of /** @type {const} */ ([
+      ['the reply', 'down'],
+      ['the request', 'up'],
+    ])) {
       test(`${what} of a send is lost: the package sends it again and it is stored and delivered once`, async () => {
         await pair();
         const lost = proxy.loseNext(
@@ -268,7 +286,14 @@ describe('gap recovery as bare frames', () => {
     const connection = await server.openRaw();
     await connection.login(bob);
     const ask = (/** @type {number} */ LastMsgTime) =>
-      connection.ask('openim.getroammsg', { Peer_Account: alice, MaxCnt: 16, LastMsgTime, MsgKey: '', WithRecalledMsg: 1, GetDirection: 1 });
+      connection.ask('openim.getroammsg', {
+        Peer_Account: alice,
+        MaxCnt: 16,
+        LastMsgTime,
+        MsgKey: '',
+        WithRecalledMsg: 1,
+        GetDirection: 1,
+      });
     /** @type {Set<number>} */
     const seen = new Set();
     let page = await ask(1);
@@ -311,7 +336,12 @@ describe('resent requests as bare frames', () => {
     const third = await next.ask('openim.sendmsg', { ...message, MsgRandom: 1 }, { seq: 4_000_001 });
     assert.equal(third.ErrorCode, 0);
     await bob.pushed((event) => event.C2cMsgArray?.[0].MsgRandom === 1);
-    const delivered = bob.frames.entries.flatMap(({ frame }) => frame.body.EventArray ?? []).flatMap((event) => event.C2cMsgArray ?? []);
-    assert.deepEqual(delivered.map((each) => each.MsgRandom), [6882155, 1]);
+    const delivered = bob.frames.entries
+      .flatMap(({ frame }) => frame.body.EventArray ?? [])
+      .flatMap((event) => event.C2cMsgArray ?? []);
+    assert.deepEqual(
+      delivered.map((each) => each.MsgRandom),
+      [6882155, 1],
+    );
   });
 });

@@ -1,7 +1,16 @@
 /** How a session ends: by logout, by a login as somebody else, by REST. */
 import assert from 'node:assert/strict';
 import { before, describe, test } from 'node:test';
-import { SDKS, cleanUpAfterwards, nowSeconds, refusedWith, sign, signAt, startServer, userNamed } from './harness/index.js';
+import {
+  SDKS,
+  cleanUpAfterwards,
+  nowSeconds,
+  refusedWith,
+  sign,
+  signAt,
+  startServer,
+  userNamed,
+} from './harness/index.js';
 
 cleanUpAfterwards();
 
@@ -105,8 +114,13 @@ describe('online status', () => {
     await server.restOk('im_open_login_svc/account_import', { UserID: user });
     for (const operation of ['openim/query_online_status', 'openim/querystate']) {
       const answer = await server.restOk(operation, { To_Account: [user, ghost] });
-      assert.deepEqual(answer.QueryResult, [{ To_Account: user, [operation.endsWith('state') ? 'State' : 'Status']: 'Offline' }]);
-      assert.deepEqual(answer.ErrorList.map((/** @type {any} */ item) => [item.To_Account, item.ErrorCode]), [[ghost, 70107]]);
+      assert.deepEqual(answer.QueryResult, [
+        { To_Account: user, [operation.endsWith('state') ? 'State' : 'Status']: 'Offline' },
+      ]);
+      assert.deepEqual(
+        answer.ErrorList.map((/** @type {any} */ item) => [item.To_Account, item.ErrorCode]),
+        [[ghost, 70107]],
+      );
     }
   });
 

@@ -53,7 +53,9 @@ export function installBrowserGlobals(observe) {
         open.add(this);
         observe({ direction: 'open', url });
       });
-      this.on('message', (data, binary) => observe({ direction: 'in', binary, data: Buffer.from(/** @type {ArrayBuffer} */ (data)) }));
+      this.on('message', (data, binary) =>
+        observe({ direction: 'in', binary, data: Buffer.from(/** @type {ArrayBuffer} */ (data)) }),
+      );
       this.on('close', (code) => {
         open.delete(this);
         observe({ direction: 'close', code });

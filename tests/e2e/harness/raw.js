@@ -119,10 +119,9 @@ export class RawConnection {
 
   /** The next push whose event `predicate` accepts. @param {(event: any) => boolean} predicate @returns {Promise<any>} */
   async pushed(predicate) {
-    const { frame } = await this.frames.next(
-      ({ frame }) => (frame.body.EventArray ?? []).some(predicate),
-      { what: 'push' },
-    );
+    const { frame } = await this.frames.next(({ frame }) => (frame.body.EventArray ?? []).some(predicate), {
+      what: 'push',
+    });
     return frame.body.EventArray.find(predicate);
   }
 

@@ -17,6 +17,7 @@ const socket = installBrowserGlobals(({ direction, binary, data, url, code }) =>
 });
 
 const require = createRequire(import.meta.url);
+/** @type {Record<string, string>} */
 const PACKAGES = { chat: '@tencentcloud/chat', tim: 'tim-js-sdk' };
 
 /** @type {any} */
@@ -54,7 +55,7 @@ function resolve(value) {
 /** @type {Record<string, (request: any) => any>} */
 const OPERATIONS = {
   create({ sdk, options, logLevel }) {
-    const SDK = require(PACKAGES[/** @type {keyof PACKAGES} */ (sdk)]);
+    const SDK = require(PACKAGES[sdk]);
     chat = SDK.create(options);
     chat.setLogLevel(logLevel ?? 4);
     for (const name of new Set(Object.values(SDK.EVENT))) {

@@ -4,6 +4,7 @@ import { createRequire } from 'node:module';
 import { deflateSync, inflateSync } from 'node:zlib';
 
 const require = createRequire(import.meta.url);
+// @ts-ignore: the package has no types.
 const { Api } = require('tls-sig-api-v2');
 
 /** Long enough for any test run. */
@@ -29,8 +30,7 @@ export function sign(app, user, lifetimeS = LIFETIME_S) {
  * @param {{issuedAt: number, lifetimeS?: number}} times
  */
 export function signAt(app, user, { issuedAt, lifetimeS = LIFETIME_S }) {
-  const content =
-    `TLS.identifier:${user}\nTLS.sdkappid:${app.id}\nTLS.time:${issuedAt}\nTLS.expire:${lifetimeS}\n`;
+  const content = `TLS.identifier:${user}\nTLS.sdkappid:${app.id}\nTLS.time:${issuedAt}\nTLS.expire:${lifetimeS}\n`;
   return encode({
     'TLS.ver': '2.0',
     'TLS.identifier': user,
