@@ -9,18 +9,19 @@ use std::sync::{Arc, Mutex};
 
 use futures_util::future::FutureExt;
 use teahouse_proto::ids::UserId;
-use teahouse_store::Direction;
+use teahouse_store::{Direction, Partition};
 
 use crate::account;
 use crate::conversation;
 use crate::directory;
-use crate::entity::Change;
+use crate::entity::{Change, in_parallel};
 use crate::error::Outcome;
 use crate::node::{Node, decode_row};
 use crate::rows::{DirectoryKind, Home, Job, JobRow, key};
 
 const JOBS_AT_ONCE: usize = 64;
 const PARTITIONS_AT_ONCE: usize = 256;
+const HOMES_AT_ONCE: usize = 16;
 
 /// At most one runner an entity, so that jobs keep their order and counts are counted once.
 #[derive(Default)]
@@ -75,15 +76,13 @@ impl Node {
             let partitions = self.store().pending(after.as_ref(), PARTITIONS_AT_ONCE).await?;
             let Some(last) = partitions.last() else { return Ok(()) };
             after = Some(last.clone());
-            for partition in &partitions {
-                match Home::of(partition) {
-                    Some(home) => self.run_jobs(home).await?,
-                    None => tracing::error!(
-                        ?partition,
-                        "outbox rows of an unknown entity are left alone"
-                    ),
-                }
-            }
+            let homes: Vec<Home> = partitions.iter().filter_map(home_of).collect();
+            // What fails is repeated by the next tick; it does not keep the rest from being served.
+            in_parallel(homes, HOMES_AT_ONCE, |home| {
+                let node = self.clone();
+                async move { node.run_jobs(home).await }
+            })
+            .await;
         }
     }
 
@@ -118,6 +117,14 @@ impl Node {
             change_home(self, home, done).await?;
         }
     }
+}
+
+fn home_of(partition: &Partition) -> Option<Home> {
+    let home = Home::of(partition);
+    if home.is_none() {
+        tracing::error!(?partition, "outbox rows of an unknown entity are left alone");
+    }
+    home
 }
 
 async fn run_job(node: &Arc<Node>, home: &Home, job: Job) -> Outcome<()> {

@@ -12,6 +12,7 @@ use teahouse_store::{Direction, Partition};
 
 use crate::app::App;
 use crate::directory;
+use crate::entity::in_parallel;
 use crate::error::Outcome;
 use crate::node::Node;
 use crate::rows::{Home, PairKey, key};
@@ -21,6 +22,7 @@ const DAY_S: u32 = 86_400;
 /// How often the cut is looked at.
 const EVERY_MS: u64 = 3_600_000;
 const CONVERSATIONS_A_STEP: usize = 128;
+const CONVERSATIONS_AT_ONCE: usize = 16;
 const MESSAGES_A_COMMIT: usize = 400;
 
 /// When the cut was last looked at.
@@ -71,11 +73,19 @@ async fn cut_day(node: &Arc<Node>, app: &Arc<App>, day: u32) -> Outcome<()> {
         if conversations.is_empty() {
             return Ok(());
         }
-        for partition in &conversations {
-            if let Some(Home::Pair(id, pair)) = Home::of(partition) {
-                cut_pair(node, app, id, pair, partition, UnixSeconds((day + 1) * DAY_S)).await?;
+        let before = UnixSeconds((day + 1) * DAY_S);
+        let cuts = in_parallel(conversations.clone(), CONVERSATIONS_AT_ONCE, |partition| {
+            let (node, app) = (node.clone(), app.clone());
+            async move {
+                match Home::of(&partition) {
+                    Some(Home::Pair(id, pair)) => {
+                        cut_pair(&node, &app, id, pair, &partition, before).await
+                    }
+                    _ => Ok(()),
+                }
             }
-        }
+        });
+        cuts.await.into_iter().collect::<Outcome<()>>()?;
         directory::unlist_day(node, app.id(), day, &conversations).await?;
     }
 }

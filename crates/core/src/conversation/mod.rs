@@ -157,6 +157,16 @@ pub(crate) async fn summaries(node: &Arc<Node>, app: &App, user: &UserId) -> Out
     Ok(rows.into_iter().zip(heads).map(|((ends, row), head)| Summary { ends, row, head }).collect())
 }
 
+/// Leaves what the user's list has: pinned ones first, then by their last message, newest first.
+pub(crate) fn keep_listed(app: &App, summaries: &mut Vec<Summary>) {
+    summaries.retain(Summary::is_listed);
+    summaries.sort_by(|a, b| {
+        let order = |s: &Summary| (s.row.pinned_at, s.shown().1);
+        order(b).cmp(&order(a)).then_with(|| a.ends.peer.cmp(&b.ends.peer))
+    });
+    summaries.truncate(app.facts().settings.conversation_list_max as usize);
+}
+
 /// Takes over what has been read or deleted since the summaries were made.
 pub(crate) fn take_marks(app: &App, user: &UserId, summaries: &mut [Summary]) {
     let Some(entity) = app.users.peek(user) else { return };

@@ -77,14 +77,8 @@ async fn owner(caller: &Caller, named: Option<UserId>) -> Outcome<UserId> {
 
 /// The listed conversations of `user`: pinned ones first, then by their last message, newest first.
 async fn listed(caller: &Caller, user: &UserId) -> Outcome<Vec<Summary>> {
-    let max = caller.app().facts().settings.conversation_list_max as usize;
     let mut listed = super::summaries(caller.node(), caller.app(), user).await?;
-    listed.retain(Summary::is_listed);
-    listed.sort_by(|a, b| {
-        let order = |s: &Summary| (s.row.pinned_at, s.shown().1);
-        order(b).cmp(&order(a)).then_with(|| a.ends.peer.cmp(&b.ends.peer))
-    });
-    listed.truncate(max);
+    super::keep_listed(caller.app(), &mut listed);
     Ok(listed)
 }
 

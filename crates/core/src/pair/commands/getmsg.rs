@@ -90,14 +90,16 @@ async fn answer(caller: &Caller, identity: &Identity, cookie: &str) -> Outcome<R
     // was read or deleted meanwhile does not count.
     conversation::take_marks(app, &identity.user, &mut summaries);
     let held = identity.connection.held_places();
+    let told: HashMap<UserId, u64> =
+        summaries.iter().map(|s| (s.ends.peer.clone(), s.head.last)).collect();
+    // Clients drop a count for a conversation that their list does not have.
+    conversation::keep_listed(app, &mut summaries);
     let response = Response {
         sync_flag: 2,
         cookie: format!("0-{}", now.0),
         msg_list: in_order(&messages, &held),
         unread: unread(&summaries, &held),
     };
-    let told: HashMap<UserId, u64> =
-        summaries.iter().map(|s| (s.ends.peer.clone(), s.head.last)).collect();
     identity.connection.sync_answered(told, &held, notices);
     identity.connection.gave_cookie(now);
     Ok(response)
@@ -133,7 +135,7 @@ fn unread(summaries: &[Summary], held: &[Place]) -> Vec<PeerUnread> {
         let from_account = summary.ends.peer.clone();
         (unread_count > 0).then_some(PeerUnread { from_account, unread_count })
     };
-    summaries.iter().filter(|summary| summary.is_listed()).filter_map(count).collect()
+    summaries.iter().filter_map(count).collect()
 }
 
 /// What was read meanwhile: by the user on other devices, and by the peers. A push behind the answer,

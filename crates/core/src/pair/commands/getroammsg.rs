@@ -65,12 +65,13 @@ pub(crate) async fn run(caller: Caller, request: Request) -> Outcome<Response> {
     let found = conversation::find_now(node, app, &user, &request.peer_account).await?;
     let Some((ends, row)) = found else { return Ok(Response::of(Vec::new(), true, None)) };
     let newer = request.get_direction == Some(1);
-    let range = range(&caller, &ends, request.last_msg_time, cursor, newer).await?;
+    let cursor_time = request.last_msg_time.filter(|time| time.0 > 0);
+    let range = range(&caller, &ends, cursor_time, cursor, newer).await?;
     let budget = Budget {
         messages: request.max_cnt.unwrap_or(COUNT_DEFAULT).clamp(1, COUNT_MAX) as usize,
         bytes: ANSWER_BYTES_MAX,
-        // A client without a key continues from a second.
-        whole_seconds: newer || range.before.is_none(),
+        // A client that continues without a key continues from a second.
+        whole_seconds: newer || (cursor_time.is_some() && range.before.is_none()),
     };
     let mut page = history::page(node, app, &ends, &ends.view(&row), range, budget).await?;
     let cursor = page.messages.last().map(history::Stored::key);
@@ -87,7 +88,6 @@ async fn range(
     cursor: Option<MsgKey>,
     newer: bool,
 ) -> Outcome<Range> {
-    let time = time.filter(|time| time.0 > 0);
     if newer {
         let from = time.unwrap_or_default();
         return Ok(Range { from, direction: Direction::Ascending, ..Range::ALL });
