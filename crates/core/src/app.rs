@@ -17,7 +17,7 @@ use crate::conversation::marks::Marks;
 use crate::entity::{Cache, State};
 use crate::error::{Failure, Outcome};
 use crate::event::Event;
-use crate::node::{Node, decode_row};
+use crate::node::Node;
 use crate::pair::PairState;
 use crate::rows::{AppRow, Home, ImportAdminJob, Job, PairKey, key};
 use crate::session::FailureCounter;
@@ -157,11 +157,7 @@ impl State for AppState {
         _: &'a Home,
         partition: &'a Partition,
     ) -> BoxFuture<'a, Result<Self, ReadError>> {
-        async move {
-            let head = node.store().get(partition, &key::head()).await?;
-            Ok(Self { row: head.map(|head| decode_row(&head)).transpose()? })
-        }
-        .boxed()
+        async move { Ok(Self { row: node.head_row(partition).await? }) }.boxed()
     }
 }
 

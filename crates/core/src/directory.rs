@@ -12,7 +12,7 @@ use teahouse_store::{Direction, Partition, ReadError};
 
 use crate::entity::{State, in_parallel};
 use crate::error::Outcome;
-use crate::node::{Node, decode_row};
+use crate::node::Node;
 use crate::rows::{DirectoryKind, DirectoryRow, EntryRow, Home, ListAccountJob, key};
 
 pub(crate) type DirectoryKey = (SdkAppId, DirectoryKind, u16);
@@ -28,11 +28,7 @@ impl State for DirectoryState {
         _: &'a Home,
         partition: &'a Partition,
     ) -> BoxFuture<'a, Result<Self, ReadError>> {
-        async move {
-            let head = node.store().get(partition, &key::head()).await?;
-            Ok(Self { row: head.map(|head| decode_row(&head)).transpose()?.unwrap_or_default() })
-        }
-        .boxed()
+        async move { Ok(Self { row: node.head_row(partition).await?.unwrap_or_default() }) }.boxed()
     }
 }
 

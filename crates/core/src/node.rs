@@ -156,6 +156,15 @@ impl Node {
         &*self.store
     }
 
+    /// The entity's own row.
+    pub(crate) async fn head_row<R: prost::Message + Default>(
+        &self,
+        partition: &Partition,
+    ) -> Result<Option<R>, ReadError> {
+        let head = self.store.get(partition, &key::head()).await?;
+        head.map(|head| decode_row(&head)).transpose()
+    }
+
     pub(crate) fn token_key(&self) -> &[u8] {
         &self.token_key
     }
@@ -307,11 +316,7 @@ impl State for ClusterState {
         _: &'a Home,
         partition: &'a Partition,
     ) -> BoxFuture<'a, Result<Self, ReadError>> {
-        async move {
-            let head = node.store().get(partition, &key::head()).await?;
-            Ok(Self { row: head.map(|head| decode_row(&head)).transpose()? })
-        }
-        .boxed()
+        async move { Ok(Self { row: node.head_row(partition).await? }) }.boxed()
     }
 }
 

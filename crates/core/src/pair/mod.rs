@@ -53,9 +53,8 @@ impl State for PairState {
             // The head last: a commit of an earlier owner that is still on its way makes the head newer than
             // the version that was read before, which our first commit notices, and never older than a row.
             let recent = recent_rows(node, partition, window_s.unwrap_or_default()).await?;
-            let head = node.store().get(partition, &key::head()).await?;
             let mut state = Self {
-                head: head.map(|head| decode_row(&head)).transpose()?.unwrap_or_default(),
+                head: node.head_row(partition).await?.unwrap_or_default(),
                 dedupe: Dedupe::default(),
             };
             state.know_again(&recent)?;
