@@ -62,6 +62,11 @@ impl IdMaker {
         Self { node: u64::from(node_number), last: AtomicU64::new(last) }
     }
 
+    /// Up to where ids are given out: the millisecond of the last one, which may be ahead of the clock.
+    pub(crate) fn position(&self) -> UnixMillis {
+        UnixMillis((self.last.load(Ordering::Relaxed) >> COUNTER_BITS) + EPOCH_2020_MS)
+    }
+
     /// A new id. A full millisecond, or a clock that steps back, borrows from the following one.
     pub(crate) fn next(&self, now: UnixMillis) -> TinyId {
         let floor = now.0.saturating_sub(EPOCH_2020_MS) << COUNTER_BITS;
@@ -101,6 +106,17 @@ mod tests {
             IdMaker::new(1, reserved).next(now) > earlier,
             "the clock stepped back by a minute"
         );
+    }
+
+    #[test]
+    fn the_position_is_that_of_the_last_id_or_what_was_reserved_before() {
+        let (early, late) = (UnixMillis(EPOCH_2020_MS + 5), UnixMillis(EPOCH_2020_MS + 9_000));
+        let ids = IdMaker::new(1, late);
+        assert_eq!(ids.position(), late);
+        ids.next(early);
+        assert_eq!(ids.position(), late, "ids go on after what an earlier process had reserved");
+        ids.next(UnixMillis(late.0 + 1));
+        assert_eq!(ids.position(), UnixMillis(late.0 + 1));
     }
 
     #[test]

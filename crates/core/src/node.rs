@@ -223,10 +223,10 @@ impl Node {
         more
     }
 
-    /// Keeps what is reserved ahead of the clock, so that a restart after the clock was set back makes no
-    /// id twice.
+    /// Keeps what is reserved ahead of the clock and of the ids themselves (a process that starts soon after
+    /// another one is ahead of its clock), so that no restart makes an id twice.
     async fn reserve_ids(self: &Arc<Self>) -> Outcome<()> {
-        let now = self.now().0;
+        let now = self.now().max(self.ids.position()).0;
         self.change_cluster(|state, change| {
             let is_due = |row: &&mut ClusterRow| row.ids_reserved_ms < now + IDS_AHEAD_MS / 2;
             if let Some(row) = state.row.as_mut().filter(is_due) {
