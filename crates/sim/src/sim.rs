@@ -28,6 +28,8 @@ const START_MS: u64 = 1_795_650_900_000;
 const BUSY_MS: u64 = 700;
 /// A frame on its way to a client arrives before the client's next request is heard, if it is older.
 const TRANSIT_MS: u64 = 1_000;
+/// A process takes at least this long to start.
+const START_TAKES_MS: u64 = 20;
 /// More than a client pulls forward by itself.
 const BURST: usize = 70;
 
@@ -829,6 +831,8 @@ impl Sim {
 
     pub(crate) fn start(&mut self) {
         self.note(|| "the process starts".to_owned());
+        // No process starts within the millisecond in which another one died: ids rely on that.
+        self.clock.advance(START_TAKES_MS);
         let seed = self.dice.roll();
         self.process = Some(Process::start(&self.disk, &self.clock, seed));
     }
