@@ -4,16 +4,17 @@
 //! most a second later. They are kept beside the entities: one that leaves the memory (its commit failed,
 //! the cache is full) takes no mark with it, and one that is loaded gets them back.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard};
 
-use teahouse_proto::ids::UserId;
+use teahouse_proto::ids::{TinyId, UserId};
 
 use crate::rows::ConversationRow;
 
 /// How far somebody has read in one conversation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Mark {
+    pub(crate) own_tiny_id: u64,
     pub(crate) peer_tiny_id: u64,
     pub(crate) time: u32,
     pub(crate) count: u64,
@@ -21,10 +22,12 @@ pub(crate) struct Mark {
 }
 
 impl Mark {
-    /// Moves the row's mark forward; says whether it moved. A row of another account stays as it is.
-    pub(crate) fn apply(&self, row: &mut ConversationRow) -> bool {
+    /// Moves the mark forward in a row of the account `own`; says whether it moved. A row of or about
+    /// another account (one of the two was deleted and made again) stays as it is.
+    pub(crate) fn apply(&self, own: Option<TinyId>, row: &mut ConversationRow) -> bool {
         let further = (self.time, self.count) > (row.read_time, row.read_count);
-        let moved = row.peer_tiny_id == self.peer_tiny_id && self.time >= row.read_time && further;
+        let same = own == Some(TinyId(self.own_tiny_id)) && row.peer_tiny_id == self.peer_tiny_id;
+        let moved = same && self.time >= row.read_time && further;
         if moved {
             row.read_time = self.time;
             row.read_count = row.read_count.max(self.count);
@@ -40,7 +43,7 @@ pub(crate) type UserMarks = BTreeMap<UserId, Mark>;
 /// The unsaved marks of an app.
 #[derive(Default)]
 pub(crate) struct Marks {
-    by_reader: Mutex<HashMap<UserId, UserMarks>>,
+    by_reader: Mutex<BTreeMap<UserId, UserMarks>>,
 }
 
 impl Marks {
@@ -68,7 +71,7 @@ impl Marks {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<UserId, UserMarks>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<UserId, UserMarks>> {
         self.by_reader.lock().expect("bookkeeping of marks does not panic")
     }
 }
@@ -78,19 +81,21 @@ mod tests {
     use super::*;
 
     fn mark(time: u32, count: u64) -> Mark {
-        Mark { peer_tiny_id: 7, time, count, at: 100 }
+        Mark { own_tiny_id: 5, peer_tiny_id: 7, time, count, at: 100 }
     }
 
     #[test]
     fn marks_only_move_forward_and_only_in_the_conversation_they_were_made_in() {
+        let own = Some(TinyId(5));
         let mut row = ConversationRow { peer_tiny_id: 7, ..ConversationRow::default() };
-        assert!(mark(10, 3).apply(&mut row));
-        assert!(!mark(10, 3).apply(&mut row) && !mark(9, 9).apply(&mut row));
-        assert!(mark(10, 4).apply(&mut row), "more of the same second");
-        assert!(mark(11, 2).apply(&mut row));
+        assert!(mark(10, 3).apply(own, &mut row));
+        assert!(!mark(10, 3).apply(own, &mut row) && !mark(9, 9).apply(own, &mut row));
+        assert!(mark(10, 4).apply(own, &mut row), "more of the same second");
+        assert!(mark(11, 2).apply(own, &mut row));
         assert_eq!((row.read_time, row.read_count), (11, 4));
         let mut other = ConversationRow { peer_tiny_id: 8, ..ConversationRow::default() };
-        assert!(!mark(20, 9).apply(&mut other));
+        assert!(!mark(20, 9).apply(own, &mut other));
+        assert!(!mark(20, 9).apply(Some(TinyId(6)), &mut row), "the reader was made again");
     }
 
     #[test]

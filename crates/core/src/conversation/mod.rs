@@ -84,8 +84,9 @@ async fn indexed(node: &Node, app: &App, user: &UserId) -> Outcome<Arc<Entity<Us
         let mut rows = read_rows(node, entity.partition()).await?;
         // A row that was committed while we read may be missing: then it is read again.
         entity.set_at(version, |state| {
+            let own = state.tiny_id();
             for (peer, mark) in app.marks.of(user) {
-                rows.get_mut(&peer).map(|row| mark.apply(row));
+                rows.get_mut(&peer).map(|row| mark.apply(own, row));
             }
             state.conversations.get_or_insert(rows);
         });
@@ -237,10 +238,12 @@ pub(crate) async fn mark_read(
     }
     let count = counted_until(node, app.id(), &ends, &head, time).await?;
     let at = node.now().seconds().0;
-    let mark = Mark { peer_tiny_id: ends.peer_tiny.0, time: time.0, count, at };
+    let (own_tiny_id, peer_tiny_id) = (ends.own_tiny.0, ends.peer_tiny.0);
+    let mark = Mark { own_tiny_id, peer_tiny_id, time: time.0, count, at };
     let moved = indexed(node, app, reader).await?.touch(|state| {
-        let index = state.conversations.as_mut();
-        let moved = index.and_then(|index| index.get_mut(peer)).is_some_and(|row| mark.apply(row));
+        let own = state.tiny_id();
+        let row = state.conversations.as_mut().and_then(|index| index.get_mut(peer));
+        let moved = row.is_some_and(|row| mark.apply(own, row));
         if moved {
             app.marks.remember(reader, peer, mark);
         }
