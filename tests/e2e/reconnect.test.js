@@ -177,6 +177,27 @@ for (const sdk of SDKS) {
       await bob.conversationWhere(carol, (conversation) => conversation.unreadCount === 150);
     });
 
+    test('what waited for the login is no news after a reconnect either', async () => {
+      proxy = await startProxy(server);
+      alice = await server.startClient({ sdk, user: userNamed('alice') });
+      const user = userNamed('bob');
+      await server.restOk('im_open_login_svc/account_import', { UserID: user });
+      const texts = Array.from({ length: 30 }, (_, index) => `waiting ${index}`);
+      for (const text of texts) await alice.sendText(user, text);
+      await aged();
+      bob = await server.startClient({ sdk, user, through: proxy });
+      await bob.conversationWhere(alice.user, (conversation) => conversation?.unreadCount === texts.length);
+      await aged();
+      await withoutNetwork(() => alice.sendText(user, 'in the gap').then());
+      await bob.message('in the gap');
+      await fence();
+      assert.deepEqual(
+        bob.received.entries.map((message) => message.payload.text).filter((text) => text.startsWith('waiting')),
+        [],
+      );
+      await bob.conversationWhere(alice.user, (conversation) => conversation.unreadCount === texts.length + 2);
+    });
+
     test('two outages in a row lose and double nothing', async () => {
       await pair();
       await withoutNetwork(() => alice.sendText(bob.user, 'during the first').then());
