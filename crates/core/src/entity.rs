@@ -265,7 +265,8 @@ impl<S: State> Entity<S> {
         })
     }
 
-    fn is_idle(&self) -> bool {
+    /// Nothing is on its way to the disk, and all that is there is published.
+    pub(crate) fn is_idle(&self) -> bool {
         let inner = self.lock();
         inner.in_flight.is_empty()
     }

@@ -153,7 +153,30 @@ enum Sync {
     /// The answer is being made.
     Held(Vec<(Arc<Frame>, Option<Place>)>),
     /// The answer is made and will be queued next.
-    Answered(Vec<(Arc<Frame>, Option<Place>)>, HashMap<UserId, u64>),
+    Answered(Vec<(Arc<Frame>, Option<Place>)>, Told),
+    /// The answer is queued, and has told messages whose pushes are still to come.
+    Told(HashMap<UserId, u64>),
+}
+
+/// What the answer of a sync has told: all messages of a peer up to an ordinal.
+#[derive(Debug, Default)]
+pub(crate) struct Told {
+    /// By peer.
+    pub(crate) through: HashMap<UserId, u64>,
+    /// Peers of whom there are durable messages that are not published yet.
+    pub(crate) unpublished: Vec<UserId>,
+}
+
+impl Told {
+    fn has(&self, place: &Place) -> bool {
+        self.through.get(&place.peer).is_some_and(|&through| place.ordinal <= through)
+    }
+
+    /// What is to be remembered after the answer: of most conversations nothing.
+    fn unpublished(self) -> HashMap<UserId, u64> {
+        let Self { through, unpublished } = self;
+        through.into_iter().filter(|(peer, _)| unpublished.contains(peer)).collect()
+    }
 }
 
 /// A sync holds at most this many pushes. Then they go out, and the counts of its answer may be off by
@@ -233,14 +256,17 @@ impl Connection {
         self.queue.push(frame);
         // Any other request may be answered while a sync is still under way.
         if matches!(*sync, Sync::Answered(..))
-            && let Sync::Answered(held, seen) = std::mem::take(&mut *sync)
+            && let Sync::Answered(held, told) = std::mem::take(&mut *sync)
         {
-            let told = |place: &Place| seen.get(&place.peer).is_some_and(|&o| place.ordinal <= o);
             for (frame, place) in held {
                 // Already counted by the answer, and in its list of messages.
-                if !place.as_ref().is_some_and(told) {
+                if !place.as_ref().is_some_and(|place| told.has(place)) {
                     self.queue.push(frame.variant(self.compress));
                 }
+            }
+            let unpublished = told.unpublished();
+            if !unpublished.is_empty() {
+                *sync = Sync::Told(unpublished);
             }
         }
     }
@@ -256,6 +282,20 @@ impl Connection {
                 held.iter().for_each(|(frame, _)| self.queue.push(frame.variant(self.compress)));
                 *sync = Sync::No;
             }
+            Sync::Told(told) => {
+                let through = place.and_then(|place| Some((place, *told.get(&place.peer)?)));
+                match through {
+                    // Counted by an answer that was faster than its push.
+                    Some((place, through)) if place.ordinal <= through => return,
+                    Some((place, _)) => {
+                        told.remove(&place.peer);
+                    }
+                    None => {}
+                }
+                if told.is_empty() {
+                    *sync = Sync::No;
+                }
+            }
             Sync::No => {}
         }
         self.queue.push(frame.variant(self.compress));
@@ -264,7 +304,7 @@ impl Connection {
     /// From now on pushes wait for the answer of a sync.
     pub(crate) fn hold_pushes(&self) {
         let mut sync = lock(&self.sync);
-        if matches!(*sync, Sync::No) {
+        if matches!(*sync, Sync::No | Sync::Told(_)) {
             *sync = Sync::Held(Vec::new());
         }
     }
@@ -272,7 +312,7 @@ impl Connection {
     /// The messages among the held pushes: they will be delivered after the answer.
     pub(crate) fn held_places(&self) -> Vec<Place> {
         match &*lock(&self.sync) {
-            Sync::No => Vec::new(),
+            Sync::No | Sync::Told(_) => Vec::new(),
             Sync::Held(held) | Sync::Answered(held, _) => {
                 held.iter().filter_map(|(_, place)| place.clone()).collect()
             }
@@ -284,7 +324,7 @@ impl Connection {
     /// `first` goes out between the answer and what was held.
     pub(crate) fn sync_answered(
         &self,
-        told: HashMap<UserId, u64>,
+        told: Told,
         except: &[Place],
         first: Option<Arc<Frame>>,
     ) {
@@ -575,9 +615,14 @@ mod tests {
         connection.reply(Bytes::from_static(b"another answer"));
         let held = connection.held_places();
         connection.push(&frame("six"), Some(&place(6)));
-        connection.sync_answered(HashMap::from([(peer.clone(), 6)]), &held, Some(frame("notice")));
+        let told = || Told {
+            through: HashMap::from([(peer.clone(), 6)]),
+            unpublished: vec![peer.clone()],
+        };
+        connection.sync_answered(told(), &held, Some(frame("notice")));
         connection.push(&frame("seven"), Some(&place(7)));
         connection.reply(Bytes::from_static(b"answer"));
+        connection.push(&frame("six, published late"), Some(&place(6)));
         connection.push(&frame("eight"), Some(&place(8)));
         assert_eq!(
             taken(&connection).0,

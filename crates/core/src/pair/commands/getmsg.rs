@@ -4,7 +4,6 @@
 //! of an earlier answer: every message since the device was last known to listen, in one answer. The
 //! counts hold for the moment in which the answer is queued: pushes wait until then.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use schemars::JsonSchema;
@@ -15,11 +14,12 @@ use teahouse_proto::push::{C2cNotice, Event};
 use teahouse_proto::time::{UnixMillis, UnixSeconds};
 
 use super::MessageJson;
+use crate::app::App;
 use crate::caller::{Caller, Identity, Who};
 use crate::conversation::missed::{self, Asked};
 use crate::conversation::{self, Summary};
 use crate::error::Outcome;
-use crate::hub::{Frame, Place};
+use crate::hub::{Frame, Place, Told};
 use crate::operation::Operation;
 use crate::pair::Ends;
 use crate::pair::history::Stored;
@@ -90,8 +90,7 @@ async fn answer(caller: &Caller, identity: &Identity, cookie: &str) -> Outcome<R
     // was read or deleted meanwhile does not count.
     conversation::take_marks(app, &identity.user, &mut summaries);
     let held = identity.connection.held_places();
-    let told: HashMap<UserId, u64> =
-        summaries.iter().map(|s| (s.ends.peer.clone(), s.head.last)).collect();
+    let told = told(app, &summaries);
     // Clients drop a count for a conversation that their list does not have.
     conversation::keep_listed(app, &mut summaries);
     let response = Response {
@@ -103,6 +102,14 @@ async fn answer(caller: &Caller, identity: &Identity, cookie: &str) -> Outcome<R
     identity.connection.sync_answered(told, &held, notices);
     identity.connection.gave_cookie(now);
     Ok(response)
+}
+
+fn told(app: &App, summaries: &[Summary]) -> Told {
+    let is_busy = |s: &&Summary| app.pairs.peek(&s.ends.pair()).is_some_and(|pair| !pair.is_idle());
+    Told {
+        through: summaries.iter().map(|s| (s.ends.peer.clone(), s.head.last)).collect(),
+        unpublished: summaries.iter().filter(is_busy).map(|s| s.ends.peer.clone()).collect(),
+    }
 }
 
 /// A cookie is the sequence of the last notice and the time of the answer. One that somebody else made
