@@ -446,7 +446,10 @@ impl Sim {
             }
         }
         for peer in view.listed.keys() {
-            if !own.conversations.contains_key(peer) {
+            let Some(other) = views.get(peer) else { continue };
+            let pair = pair_of(view.tiny_id, other.tiny_id);
+            let is_current = self.ledger.is_only_pair(pair, own.user, *peer) && !own.uncounted;
+            if is_current && !own.conversations.contains_key(peer) {
                 return Err(broken(format!("device {device} does not list u{peer}")));
             }
         }
@@ -455,8 +458,9 @@ impl Sim {
             let pair = pair_of(view.tiny_id, other.tiny_id);
             let (least, most) = self.ledger.unread(own.user, *peer, pair);
             let counted = conversation.counted.max(own.since);
-            let is_current = self.ledger.is_only_pair(pair, own.user, *peer, counted)
+            let is_current = self.ledger.is_only_pair(pair, own.user, *peer)
                 && !(own.uncounted && conversation.counted == 0)
+                && !self.ledger.is_split_second(own.user, *peer, pair)
                 // Of a deletion on another device it is not told.
                 && !self.is_deleted_since(own.user, *peer, counted);
             if is_current && !conversation.vague && !(least..=most).contains(&conversation.unread) {

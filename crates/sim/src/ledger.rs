@@ -122,20 +122,17 @@ impl Ledger {
         self.stored.values().flatten().filter(|(stored, _)| *stored == number).count()
     }
 
-    /// Whether what two users knew of each other in a step was this pair, and not one of accounts that are
-    /// gone.
-    pub(crate) fn is_only_pair(&self, pair: (u64, u64), a: usize, b: usize, step: Step) -> bool {
-        let Some((_, first)) = self.stored.get(&pair).and_then(|stored| stored.first()) else {
-            return false;
-        };
+    /// Whether this is the only pair that two users ever had: what clients count of accounts that are gone
+    /// is nobody's promise.
+    pub(crate) fn is_only_pair(&self, pair: (u64, u64), a: usize, b: usize) -> bool {
         let is_of_both = |number: u32| {
             let message = &self.messages[number as usize];
             [(a, b), (b, a)].contains(&(message.from, message.to))
         };
-        first.step < step
-            || !self.stored.iter().any(|(other, stored)| {
-                *other != pair && stored.first().is_some_and(|(number, _)| is_of_both(*number))
-            })
+        let is_other = |(other, stored): (&(u64, u64), &Vec<(u32, Durable)>)| {
+            *other != pair && stored.first().is_some_and(|(number, _)| is_of_both(*number))
+        };
+        self.stored.contains_key(&pair) && !self.stored.iter().any(is_other)
     }
 
     /// Whether a message is stored anywhere with this second.
@@ -183,6 +180,19 @@ impl Ledger {
             }
         }
         truth
+    }
+
+    /// A mark names a second. A device that has not heard all of that second yet goes on counting it.
+    pub(crate) fn is_split_second(&self, reader: usize, peer: usize, pair: (u64, u64)) -> bool {
+        const UNDER_WAY: Step = 2_000;
+        let stored = self.stored.get(&pair).into_iter().flatten();
+        let mut of_peer = stored.filter(|(number, _)| self.messages[*number as usize].from == peer);
+        of_peer.any(|(_, durable)| {
+            self.marks.iter().any(|mark| {
+                (mark.reader, mark.peer, mark.kind) == (reader, peer, MarkKind::Read(durable.time))
+                    && durable.step + UNDER_WAY > mark.asked
+            })
+        })
     }
 
     /// Fewest and most unread messages of a pair that are right for `reader`.
