@@ -322,12 +322,7 @@ impl Connection {
     /// The answer is made; it has told all messages of a peer up to the given ordinal, except those that
     /// [`Connection::held_places`] returned.
     /// `first` goes out between the answer and what was held.
-    pub(crate) fn sync_answered(
-        &self,
-        told: Told,
-        except: &[Place],
-        first: Option<Arc<Frame>>,
-    ) {
+    pub(crate) fn sync_answered(&self, told: Told, except: &[Place], first: Option<Arc<Frame>>) {
         let mut sync = lock(&self.sync);
         if let Sync::Held(held) = std::mem::take(&mut *sync) {
             let keep = |place: Option<Place>| place.filter(|place| !except.contains(place));

@@ -19,7 +19,7 @@ use crate::app::App;
 use crate::caller::Identity;
 use crate::error::Outcome;
 use crate::event::{Event, LoggedIn};
-use crate::hub::{CloseReason, Connection, Heard, Session};
+use crate::hub::{CloseReason, Connection, Session};
 use crate::node::Node;
 use crate::rows::DeviceRow;
 
@@ -155,25 +155,42 @@ pub async fn tiny_id(node: &Node, app: &App, user: &UserId) -> Outcome<TinyId> {
 pub async fn disconnected(node: &Arc<Node>, connection: &Arc<Connection>) {
     // A login that is still under way finds the queue closed and ends itself.
     connection.queue().close(CloseReason::Gone);
-    let Some(session) = node.hub().logout(connection) else { return };
+    let Some(session) = connection.session() else { return };
     let Some(app) = node.app(session.app) else { return };
-    if let Err(failure) = remember_lost(node, &app, &session, connection.heard_since()).await {
+    // First of all: the device may be back already, and finds either this or the old connection.
+    if let Err(failure) = remember_heard(node, &app, &session, connection).await {
+        tracing::warn!(user = %session.user, %failure, "a device will be told more than it missed");
+    }
+    let Some(session) = node.hub().logout(connection) else { return };
+    if let Err(failure) = remember_lost(node, &app, &session).await {
         tracing::warn!(user = %session.user, %failure, "a lost connection could not be recorded");
     }
     let Session { app, user, inst_id, .. } = session;
     node.publish(&Event::LoggedOut(LoggedIn { app, user, inst_id, platform: connection.platform }));
 }
 
-async fn remember_lost(
-    node: &Arc<Node>,
+/// Keeps when a device was last heard, for an exact catch-up.
+pub(crate) async fn remember_heard(
+    node: &Node,
     app: &App,
     session: &Session,
-    heard: Option<Heard>,
+    connection: &Connection,
 ) -> Outcome<()> {
     let entity = account::user(node, app, &session.user).await?;
-    if let Some(heard) = heard {
-        entity.touch(|state| state.last_heard.insert(session.inst_id, heard));
+    if let Some(heard) = connection.heard_since() {
+        entity.touch(|state| {
+            let known = state.last_heard.entry(session.inst_id).or_insert(heard);
+            // A late end of an older connection says nothing new.
+            if heard.last >= known.last {
+                *known = heard;
+            }
+        });
     }
+    Ok(())
+}
+
+async fn remember_lost(node: &Arc<Node>, app: &App, session: &Session) -> Outcome<()> {
+    let entity = account::user(node, app, &session.user).await?;
     let platform = entity.read(|state| {
         let mut devices = state.devices.devices.iter();
         devices.find(|d| d.inst_id == session.inst_id).map(|d| Platform::from_number(d.platform))

@@ -24,7 +24,7 @@ use crate::operation::Operation;
 use crate::request;
 use crate::rows::DeviceRow;
 use crate::session::policy::{self, Device};
-use crate::session::{check_claims, check_usersig, token};
+use crate::session::{check_claims, check_usersig, remember_heard, token};
 
 pub(crate) const OPERATION: Operation<Request, Response> =
     Operation::new("im_open_status/wslogin").gateway().for_anyone();
@@ -151,11 +151,10 @@ pub(crate) async fn run(caller: Caller, _: Request) -> Outcome<Response> {
 /// A device that comes back before its old socket was found dead: what was pushed into that since it was
 /// last heard may be lost.
 async fn remember_old_connection(caller: &Caller, user: &UserId, inst_id: u32) -> Outcome<()> {
-    let connections = caller.node().hub().connections(caller.app().id(), user);
-    let same = |c: &&Arc<Connection>| c.with_session(|s| s.is_some_and(|s| s.inst_id == inst_id));
-    if let Some(heard) = connections.iter().find(same).and_then(|old| old.heard_since()) {
-        let entity = account::user(caller.node(), caller.app(), user).await?;
-        entity.touch(|state| state.last_heard.insert(inst_id, heard));
+    for old in caller.node().hub().connections(caller.app().id(), user) {
+        if let Some(session) = old.session().filter(|session| session.inst_id == inst_id) {
+            remember_heard(caller.node(), caller.app(), &session, &old).await?;
+        }
     }
     Ok(())
 }
