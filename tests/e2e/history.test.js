@@ -103,6 +103,7 @@ describe('openim.getroammsg as bare frames', () => {
         GetDirection: 0,
       });
       assert.equal(reply.ErrorCode, 0);
+      assert.ok(reply.MsgList.length <= 7, 'a page is not longer than wanted');
       seen.unshift(...reply.MsgList);
       if (reply.Complete === 1) break;
       assert.ok(page < COUNT, 'paging does not end');
