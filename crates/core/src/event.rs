@@ -10,6 +10,7 @@ use teahouse_proto::push::KickType;
 use teahouse_proto::time::UnixSeconds;
 
 use crate::profile::ProfileItem;
+use crate::rows::PairKey;
 
 /// Something that happened and is durable.
 #[derive(Debug, Clone)]
@@ -90,6 +91,8 @@ pub struct MessageSent {
     pub from_image: String,
     /// Receiver.
     pub to: UserId,
+    /// The conversation.
+    pub(crate) pair: PairKey,
     /// Chosen by the sender.
     pub seq: u32,
     /// Chosen by the sender.

@@ -16,6 +16,7 @@ use teahouse_proto::frame;
 use teahouse_proto::ids::{SdkAppId, TinyId, UserId};
 use teahouse_proto::platform::Platform;
 use teahouse_proto::time::{UnixMillis, UnixSeconds};
+use crate::rows::PairKey;
 use tokio::sync::{Notify, Semaphore};
 
 /// A push, encoded at most once for each variant in use, however many sockets it goes to.
@@ -73,7 +74,7 @@ impl CloseReason {
 /// A message's place in its conversation, to tell what a sync has already counted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Place {
-    pub(crate) peer: UserId,
+    pub(crate) pair: PairKey,
     pub(crate) ordinal: u64,
     pub(crate) counted: bool,
 }
@@ -155,27 +156,27 @@ enum Sync {
     /// The answer is made and will be queued next.
     Answered(Vec<(Arc<Frame>, Option<Place>)>, Told),
     /// The answer is queued, and has told messages whose pushes are still to come.
-    Told(HashMap<UserId, u64>),
+    Told(HashMap<PairKey, u64>),
 }
 
-/// What the answer of a sync has told: all messages of a peer up to an ordinal.
+/// What the answer of a sync has told: all messages of a pair up to an ordinal.
 #[derive(Debug, Default)]
 pub(crate) struct Told {
-    /// By peer.
-    pub(crate) through: HashMap<UserId, u64>,
-    /// Peers of whom there are durable messages that are not published yet.
-    pub(crate) unpublished: Vec<UserId>,
+    /// By pair, and not by peer: an account that is made again begins anew.
+    pub(crate) through: HashMap<PairKey, u64>,
+    /// Pairs of which there are durable messages that are not published yet.
+    pub(crate) unpublished: Vec<PairKey>,
 }
 
 impl Told {
     fn has(&self, place: &Place) -> bool {
-        self.through.get(&place.peer).is_some_and(|&through| place.ordinal <= through)
+        self.through.get(&place.pair).is_some_and(|&through| place.ordinal <= through)
     }
 
     /// What is to be remembered after the answer: of most conversations nothing.
-    fn unpublished(self) -> HashMap<UserId, u64> {
+    fn unpublished(self) -> HashMap<PairKey, u64> {
         let Self { through, unpublished } = self;
-        through.into_iter().filter(|(peer, _)| unpublished.contains(peer)).collect()
+        through.into_iter().filter(|(pair, _)| unpublished.contains(pair)).collect()
     }
 }
 
@@ -283,12 +284,12 @@ impl Connection {
                 *sync = Sync::No;
             }
             Sync::Told(told) => {
-                let through = place.and_then(|place| Some((place, *told.get(&place.peer)?)));
+                let through = place.and_then(|place| Some((place, *told.get(&place.pair)?)));
                 match through {
                     // Counted by an answer that was faster than its push.
                     Some((place, through)) if place.ordinal <= through => return,
                     Some((place, _)) => {
-                        told.remove(&place.peer);
+                        told.remove(&place.pair);
                     }
                     None => {}
                 }
@@ -603,16 +604,16 @@ mod tests {
     #[test]
     fn pushes_during_a_sync_come_after_its_answer_and_only_if_it_has_not_told_them() {
         let connection = connection("a");
-        let peer = UserId::parse("bob").expect("valid");
-        let place = |ordinal| Place { peer: peer.clone(), ordinal, counted: true };
+        let pair = PairKey::new(TinyId(5), TinyId(6));
+        let place = |ordinal| Place { pair, ordinal, counted: true };
         connection.hold_pushes();
         connection.push(&frame("five"), Some(&place(5)));
         connection.reply(Bytes::from_static(b"another answer"));
         let held = connection.held_places();
         connection.push(&frame("six"), Some(&place(6)));
         let told = || Told {
-            through: HashMap::from([(peer.clone(), 6)]),
-            unpublished: vec![peer.clone()],
+            through: HashMap::from([(pair, 6)]),
+            unpublished: vec![pair],
         };
         connection.sync_answered(told(), &held, Some(frame("notice")));
         connection.push(&frame("seven"), Some(&place(7)));

@@ -385,27 +385,30 @@ async fn index_one(
     peer: &UserId,
     peer_tiny: TinyId,
 ) -> Outcome<()> {
-    let partition = Home::User(app.id(), own.clone()).partition();
-    let stored = node.store().get(&partition, &key::conversation(peer)).await?;
-    let stored: Option<ConversationRow> = stored.map(|row| decode_row(&row)).transpose()?;
-    // Numbers rise: a job that comes late does not bring an account back that was deleted since.
-    let is_current = |row: &ConversationRow| row.peer_tiny_id >= peer_tiny.0;
-    account::change_user(node, app, own, |state, change| {
-        // Deleted meanwhile, or made again: the old conversation is not the new account's.
-        if state.tiny_id() != Some(own_tiny) {
+    loop {
+        // Looked up under the lock: what the store has may be older than a job that is under way.
+        indexed(node, app, own).await?;
+        let done = account::change_user(node, app, own, |state, change| {
+            // Deleted meanwhile, or made again: the old conversation is not the new account's.
+            if state.tiny_id() != Some(own_tiny) {
+                return Ok(true);
+            }
+            // Gone from memory since: read it again first.
+            let Some(index) = &state.conversations else { return Ok(false) };
+            // Numbers rise: a job that comes late does not bring an account back that was deleted since.
+            let is_current = |row: &ConversationRow| row.peer_tiny_id >= peer_tiny.0;
+            if !index.get(peer).is_some_and(is_current) {
+                let row =
+                    ConversationRow { peer_tiny_id: peer_tiny.0, ..ConversationRow::default() };
+                put_row(state, peer, row, change);
+            }
+            Ok(true)
+        })
+        .await?;
+        if done {
             return Ok(());
         }
-        let known = match &state.conversations {
-            Some(index) => index.get(peer).is_some_and(is_current),
-            None => stored.as_ref().is_some_and(is_current),
-        };
-        if !known {
-            let row = ConversationRow { peer_tiny_id: peer_tiny.0, ..ConversationRow::default() };
-            put_row(state, peer, row, change);
-        }
-        Ok(())
-    })
-    .await
+    }
 }
 
 fn put_row(state: &mut UserState, peer: &UserId, row: ConversationRow, change: &mut Change) {

@@ -285,6 +285,7 @@ fn sent_event(app: SdkAppId, message: &NewMessage, time: UnixSeconds, ordinal: u
         from_nick: message.face.0.clone(),
         from_image: message.face.1.clone(),
         to: message.ends.peer.clone(),
+        pair: message.ends.pair(),
         seq: message.seq,
         random: message.random,
         time,
@@ -307,7 +308,7 @@ impl MessageSent {
     pub(crate) fn place(&self) -> Option<Place> {
         let counted = !self.no_unread;
         (!self.online_only).then(|| Place {
-            peer: self.from.clone(),
+            pair: self.pair,
             ordinal: self.ordinal,
             counted,
         })

@@ -107,8 +107,8 @@ async fn answer(caller: &Caller, identity: &Identity, cookie: &str) -> Outcome<R
 fn told(app: &App, summaries: &[Summary]) -> Told {
     let is_busy = |s: &&Summary| app.pairs.peek(&s.ends.pair()).is_some_and(|pair| !pair.is_idle());
     Told {
-        through: summaries.iter().map(|s| (s.ends.peer.clone(), s.head.last)).collect(),
-        unpublished: summaries.iter().filter(is_busy).map(|s| s.ends.peer.clone()).collect(),
+        through: summaries.iter().map(|s| (s.ends.pair(), s.head.last)).collect(),
+        unpublished: summaries.iter().filter(is_busy).map(|s| s.ends.pair()).collect(),
     }
 }
 
@@ -122,7 +122,7 @@ fn cookie_time(cookie: &str) -> Option<UnixMillis> {
 fn in_order(messages: &[(Summary, Vec<Stored>)], held: &[Place]) -> Vec<MessageJson> {
     let is_held = |ends: &Ends, stored: &Stored| {
         !stored.is_own(ends)
-            && held.iter().any(|p| p.peer == ends.peer && p.ordinal == stored.ordinal)
+            && held.iter().any(|p| p.pair == ends.pair() && p.ordinal == stored.ordinal)
     };
     let mut all: Vec<(&Ends, &Stored)> = messages
         .iter()
@@ -136,7 +136,7 @@ fn in_order(messages: &[(Summary, Vec<Stored>)], held: &[Place]) -> Vec<MessageJ
 fn unread(summaries: &[Summary], held: &[Place]) -> Vec<PeerUnread> {
     let count = |summary: &Summary| {
         let later = held.iter().filter(|place| {
-            place.counted && place.peer == summary.ends.peer && place.ordinal <= summary.head.last
+            place.counted && place.pair == summary.ends.pair() && place.ordinal <= summary.head.last
         });
         let unread_count = summary.unread().saturating_sub(later.count() as u64);
         let from_account = summary.ends.peer.clone();
