@@ -243,8 +243,12 @@ impl Device {
         self.outstanding.retain(|asked| !given_up(asked));
         for asked in self.outstanding.clone() {
             self.put_on_link(asked.seq, asked.servcmd, &asked.body);
-            if let Purpose::Send { message } = asked.purpose {
-                context.ledger.messages[message as usize].repeated = true;
+            match asked.purpose {
+                Purpose::Send { message } => {
+                    context.ledger.messages[message as usize].repeated = true;
+                }
+                Purpose::Mark { mark } => context.ledger.marks[mark].repeated = true,
+                _ => {}
             }
         }
         self.ask(context, "im_open_status.wslogin", json!({}), Purpose::Login { fresh: false });

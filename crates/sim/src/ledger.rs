@@ -62,6 +62,16 @@ pub(crate) struct Mark {
     /// A crash may lose it, or has perhaps lost it.
     pub(crate) saved: bool,
     pub(crate) doubtful: bool,
+    /// Sent again: a second copy may take effect after the first one was answered.
+    pub(crate) repeated: bool,
+}
+
+impl Mark {
+    /// After this step it has no effect any more.
+    fn over(&self) -> Step {
+        const UNDER_WAY: Step = 3_000;
+        if self.repeated { self.done.saturating_add(UNDER_WAY) } else { self.done }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -150,7 +160,7 @@ impl Ledger {
                 MarkKind::Read(through) => through >= durable.time,
                 MarkKind::Delete(_) => true,
             };
-            if !covers || durable.step > mark.done {
+            if !covers || durable.step > mark.over() {
                 continue;
             }
             let older = match mark.kind {
@@ -171,7 +181,7 @@ impl Ledger {
         for mark in &self.marks {
             let clears = mark.kind == MarkKind::Delete(true)
                 && (mark.reader, mark.peer) == (owner, peer)
-                && durable.step <= mark.done;
+                && durable.step <= mark.over();
             if clears && mark.done != NEVER && durable.step < mark.asked {
                 return Truth::Yes;
             }

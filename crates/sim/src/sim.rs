@@ -679,6 +679,7 @@ impl Sim {
             done: NEVER,
             saved: false,
             doubtful: false,
+            repeated: false,
         });
         self.ledger.marks.len() - 1
     }

@@ -16,8 +16,16 @@ const FOUND: &[(u64, u64, &str)] = &[
     (18, 5_000, "a mark that was faster than the index of a new conversation was lost"),
     (28, 5_000, "a device that came back before a new conversation was indexed missed its message"),
     (29, 5_000, "a kick was answered before it was published: a dead token was served"),
-    (31, 5_000, "two processes in a row gave out the same ids: an account with another one's number"),
-    (58, 5_000, "an unsaved mark of a deleted account moved the mark of the one that was made again"),
+    (
+        31,
+        5_000,
+        "two processes in a row gave out the same ids: an account with another one's number",
+    ),
+    (
+        58,
+        5_000,
+        "an unsaved mark of a deleted account moved the mark of the one that was made again",
+    ),
 ];
 
 #[test]
