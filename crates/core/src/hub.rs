@@ -11,12 +11,12 @@ use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
+use crate::rows::PairKey;
 use bytes::Bytes;
 use teahouse_proto::frame;
 use teahouse_proto::ids::{SdkAppId, TinyId, UserId};
 use teahouse_proto::platform::Platform;
 use teahouse_proto::time::{UnixMillis, UnixSeconds};
-use crate::rows::PairKey;
 use tokio::sync::{Notify, Semaphore};
 
 /// A push, encoded at most once for each variant in use, however many sockets it goes to.
@@ -611,10 +611,7 @@ mod tests {
         connection.reply(Bytes::from_static(b"another answer"));
         let held = connection.held_places();
         connection.push(&frame("six"), Some(&place(6)));
-        let told = || Told {
-            through: HashMap::from([(pair, 6)]),
-            unpublished: vec![pair],
-        };
+        let told = || Told { through: HashMap::from([(pair, 6)]), unpublished: vec![pair] };
         connection.sync_answered(told(), &held, Some(frame("notice")));
         connection.push(&frame("seven"), Some(&place(7)));
         connection.reply(Bytes::from_static(b"answer"));

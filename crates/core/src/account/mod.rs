@@ -2,7 +2,7 @@
 
 pub(crate) mod commands;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use futures_util::future::{BoxFuture, FutureExt};
@@ -33,6 +33,8 @@ pub(crate) struct UserState {
     pub(crate) conversations: Option<Conversations>,
     /// How far a device's lost connection had worked, for an exact catch-up.
     pub(crate) last_heard: BTreeMap<u32, Heard>,
+    /// Devices that are known to have their list of conversations.
+    pub(crate) listed: BTreeSet<u32>,
 }
 
 impl State for UserState {
@@ -55,6 +57,7 @@ impl State for UserState {
                 devices: devices.map(|row| decode_row(&row)).transpose()?.unwrap_or_default(),
                 conversations: None,
                 last_heard: BTreeMap::new(),
+                listed: BTreeSet::new(),
             })
         }
         .boxed()

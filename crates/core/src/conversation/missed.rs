@@ -15,6 +15,7 @@ use crate::account;
 use crate::app::App;
 use crate::caller::Identity;
 use crate::error::Outcome;
+use crate::hub::Heard;
 use crate::node::Node;
 use crate::pair::history::{self, Budget, Range, Stored};
 
@@ -57,21 +58,29 @@ pub(crate) async fn since(
 ) -> Outcome<UnixSeconds> {
     let entity = account::user(node, app, &identity.user).await?;
     let heard = entity.read(|state| state.last_heard.get(&identity.inst_id).copied());
+    let arrived = |heard: Heard| UnixMillis(heard.last.0.saturating_sub(SLACK_MS));
     let known = match (asked, heard) {
-        (Asked::List(asked), Some(heard)) => asked.max(heard.last),
+        (Asked::List(asked), Some(heard)) => asked.max(arrived(heard)),
         // With another cookie it never got what it was sent on that connection.
-        (Asked::Cookie(asked), Some(heard)) if heard.cookie == asked => asked.max(heard.last),
+        (Asked::Cookie(asked), Some(heard)) if heard.cookie == asked => asked.max(arrived(heard)),
         (Asked::List(asked) | Asked::Cookie(asked), _) => asked,
     };
-    Ok(UnixMillis(known.0.saturating_sub(SLACK_MS)).seconds())
+    Ok(known.seconds())
 }
 
-/// Whether the device is known to have its list: it was heard so long after a sync that it got the answers
-/// of that time, too.
-pub(crate) async fn was_heard(node: &Node, app: &App, identity: &Identity) -> Outcome<bool> {
+/// Whether the device is known to have its list, and it is known when it was last heard.
+pub(crate) async fn has_list(node: &Node, app: &App, identity: &Identity) -> Outcome<bool> {
     let entity = account::user(node, app, &identity.user).await?;
-    let heard = entity.read(|state| state.last_heard.get(&identity.inst_id).copied());
-    Ok(heard.is_some_and(|heard| heard.last.0 >= heard.cookie.0 + SLACK_MS))
+    let inst_id = &identity.inst_id;
+    Ok(entity
+        .read(|state| state.listed.contains(inst_id) && state.last_heard.contains_key(inst_id)))
+}
+
+/// The device has its list: it asks for what clients ask for once they have taken in its last page.
+pub(crate) async fn got_list(node: &Node, app: &App, identity: &Identity) -> Outcome<()> {
+    let entity = account::user(node, app, &identity.user).await?;
+    entity.touch(|state| state.listed.insert(identity.inst_id));
+    Ok(())
 }
 
 /// The conversations with messages at or after `since`.

@@ -8,8 +8,8 @@ use teahouse_proto::ids::UserId;
 
 use super::search_contact_group::{GroupItem, MarkedContact, marked};
 use super::{C2C, ContactItem, PAGE, owner};
-use crate::caller::Caller;
-use crate::conversation;
+use crate::caller::{Caller, Who};
+use crate::conversation::{self, missed};
 use crate::error::Outcome;
 use crate::operation::Operation;
 use crate::request;
@@ -42,6 +42,9 @@ pub(crate) struct Response {
 
 pub(crate) async fn run(caller: Caller, request: Request) -> Outcome<Response> {
     let user = owner(&caller, request.from_account).await?;
+    if let Who::User(identity) = caller.who() {
+        missed::got_list(caller.node(), caller.app(), identity).await?;
+    }
     let summaries = conversation::summaries(caller.node(), caller.app(), &user).await?;
     let contact = |peer| ContactItem { kind: C2C, to_account: Some(peer), to_group_id: None };
     let all: Vec<MarkedContact> = summaries

@@ -142,7 +142,7 @@ async fn has_list(caller: &Caller, identity: &Identity, cursor: Cursor) -> Outco
         return Ok(true);
     }
     let resumed = identity.connection.with_session(|session| session.is_some_and(|s| s.resumed));
-    Ok(resumed && missed::was_heard(caller.node(), caller.app(), identity).await?)
+    Ok(resumed && missed::has_list(caller.node(), caller.app(), identity).await?)
 }
 
 /// The conversations that have changed too much for the following `getmsg`.
