@@ -418,9 +418,7 @@ impl Sim {
     /// A device that is logged in knows everything that became durable since, and counts right.
     fn check_device(&self, device: usize, view: &View, views: &BTreeMap<usize, View>) -> Check {
         let own = &self.devices[device];
-        if own.session.is_none() {
-            return Ok(());
-        }
+        let Some(session) = &own.session else { return Ok(()) };
         for (number, message) in (0_u32..).zip(&self.ledger.messages) {
             let Some(durable) = message.durable.filter(|durable| durable.step > own.since) else {
                 continue;
@@ -462,7 +460,7 @@ impl Sim {
                 && !(own.uncounted && conversation.counted == 0)
                 && !self.ledger.is_split_second(own.user, *peer, pair)
                 // Of a deletion on another device it is not told.
-                && !self.is_deleted_since(own.user, *peer, counted);
+                && !self.is_deleted_since(own.user, *peer, counted.min(session.asked));
             if is_current && !conversation.vague && !(least..=most).contains(&conversation.unread) {
                 return Err(broken(format!(
                     "device {device} shows {} unread of u{peer}, right are {least} to {most}; {}",

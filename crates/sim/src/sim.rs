@@ -53,6 +53,8 @@ struct Link {
     pushed: BTreeMap<(u64, u64), u64>,
     /// What each peer is known to have read.
     receipts: BTreeMap<usize, u32>,
+    /// Step in which a sync was answered.
+    synced: Step,
     /// Requests whose token was dead when they arrived.
     doomed: BTreeSet<u64>,
 }
@@ -421,6 +423,7 @@ impl Sim {
                 is_closed: false,
                 pushed: BTreeMap::new(),
                 receipts: BTreeMap::new(),
+                synced: NEVER,
                 doomed: BTreeSet::new(),
             },
         );
@@ -484,6 +487,7 @@ impl Sim {
                 self.digest.write(&frame);
                 let frame: Value = serde_json::from_slice(&frame)
                     .map_err(|problem| broken(format!("a frame is not JSON: {problem}")))?;
+                self.note(|| format!("link {id} gets {frame}"));
                 self.check_frame(id, &frame)?;
                 let at_ms = self.clock.now().0;
                 let link = self.links.get_mut(&id).expect("just seen");
@@ -514,6 +518,10 @@ impl Sim {
         let for_anyone = matches!(&*servcmd, "im_open_status.wslogout" | "heartbeat.alive");
         if code == 0 && !for_anyone && link.doomed.contains(&seq) {
             return Err(broken(format!("a request with a dead token is served: {frame}")));
+        }
+        if servcmd == "openim.getmsg" {
+            let step = self.step;
+            self.links.get_mut(&id).expect("it has the frame").synced = step;
         }
         if code == 0 && servcmd == "openim.sendmsg" {
             let key = text(&frame["body"], "MsgKey");
@@ -546,12 +554,13 @@ impl Sim {
                 let time = seconds(read, "LastReadTime");
                 let link = self.links.get_mut(&id).expect("it has the frame");
                 let last = link.receipts.entry(reader).or_default();
-                if time < *last {
+                // Behind a sync come first what it knows, then older pushes that it has held back.
+                if time < *last && link.synced != self.step {
                     return Err(broken(format!(
                         "u{reader} had read up to {last}, now up to {time} (link {id})"
                     )));
                 }
-                *last = time;
+                *last = time.max(*last);
             }
         }
         Ok(())
