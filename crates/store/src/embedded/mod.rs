@@ -56,7 +56,7 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Options {
         Options {
-            memtable_bytes_max: 16 * 1024 * 1024,
+            memtable_bytes_max: 8 * 1024 * 1024,
             cache_bytes: 64 * 1024 * 1024,
             queue_bytes_max: 32 * 1024 * 1024,
             reader_threads: thread::available_parallelism().map_or(2, usize::from).clamp(2, 4),
