@@ -328,9 +328,9 @@ impl Sim {
             }
             _ => pair,
         };
-        let mut expected = self.ledger.stored.get(&pair).into_iter().flatten().peekable();
+        let expected = self.ledger.stored.get(&pair).into_iter().flatten();
         let mut found = history.iter().peekable();
-        while let Some((number, durable)) = expected.next() {
+        for (number, durable) in expected {
             let message = self.ledger.message(*number)?;
             let hidden = message.hidden_from_sender && message.from == user;
             let cleared = self.ledger.is_cleared(user, peer, durable);
@@ -446,7 +446,14 @@ impl Sim {
         for peer in view.listed.keys() {
             let Some(other) = views.get(peer) else { continue };
             let pair = pair_of(view.tiny_id, other.tiny_id);
-            let is_current = self.ledger.is_only_pair(pair, own.user, *peer) && !own.uncounted;
+            // What a device has sent itself it is not told, not even if it never got the answer.
+            let others = |number: u32| {
+                self.ledger.messages[number as usize].author != Author::Device(device)
+            };
+            let stored = self.ledger.stored.get(&pair).into_iter().flatten();
+            let is_current = self.ledger.is_only_pair(pair, own.user, *peer)
+                && stored.into_iter().any(|(number, _)| others(*number))
+                && !own.uncounted;
             if is_current && !own.conversations.contains_key(peer) {
                 return Err(broken(format!("device {device} does not list u{peer}")));
             }
@@ -456,12 +463,13 @@ impl Sim {
             let pair = pair_of(view.tiny_id, other.tiny_id);
             let (least, most) = self.ledger.unread(own.user, *peer, pair);
             let counted = conversation.counted.max(own.since);
-            let is_current = self.ledger.is_only_pair(pair, own.user, *peer)
-                && !(own.uncounted && conversation.counted == 0)
-                && !self.ledger.is_split_second(own.user, *peer, pair)
+            let is_vague = conversation.vague
+                || (own.uncounted && conversation.counted == 0)
+                || self.ledger.is_split_second(own.user, *peer, pair)
                 // Of a deletion on another device it is not told.
-                && !self.is_deleted_since(own.user, *peer, counted.min(session.asked));
-            if is_current && !conversation.vague && !(least..=most).contains(&conversation.unread) {
+                || self.is_deleted_since(own.user, *peer, counted.min(session.asked));
+            let is_exact = self.ledger.is_only_pair(pair, own.user, *peer) && !is_vague;
+            if is_exact && !(least..=most).contains(&conversation.unread) {
                 return Err(broken(format!(
                     "device {device} shows {} unread of u{peer}, right are {least} to {most}; {}",
                     conversation.unread,
@@ -497,7 +505,7 @@ impl Sim {
         self.ledger.marks.iter().any(|mark| {
             matches!(mark.kind, MarkKind::Delete(_))
                 && (mark.reader, mark.peer) == (user, peer)
-                && mark.done >= step
+                && mark.over() >= step
         })
     }
 
@@ -507,7 +515,7 @@ impl Sim {
             self.ledger.marks.iter().any(|mark| {
                 matches!(mark.kind, MarkKind::Delete(_))
                     && (mark.reader, mark.peer) == (user, peer)
-                    && durable.step <= mark.done
+                    && durable.step <= mark.over()
             })
         })
     }

@@ -213,7 +213,11 @@ impl Device {
             && match self.stage {
                 Stage::Out => true,
                 Stage::Ready => self.link.is_some(),
-                _ => false,
+                Stage::LoggingIn
+                | Stage::Listing
+                | Stage::Recovering
+                | Stage::Syncing
+                | Stage::LoggingOut => false,
             }
     }
 
@@ -243,12 +247,11 @@ impl Device {
         self.outstanding.retain(|asked| !given_up(asked));
         for asked in self.outstanding.clone() {
             self.put_on_link(asked.seq, asked.servcmd, &asked.body);
-            match asked.purpose {
-                Purpose::Send { message } => {
-                    context.ledger.messages[message as usize].repeated = true;
-                }
-                Purpose::Mark { mark } => context.ledger.marks[mark].repeated = true,
-                _ => {}
+            if let Purpose::Send { message } = asked.purpose {
+                context.ledger.messages[message as usize].repeated = true;
+            }
+            if let Purpose::Mark { mark } = asked.purpose {
+                context.ledger.marks[mark].repeated = true;
             }
         }
         self.ask(context, "im_open_status.wslogin", json!({}), Purpose::Login { fresh: false });
@@ -624,10 +627,7 @@ impl Device {
 
     /// An own mark is under way: which of it and a count comes first is open.
     fn is_marking(&self, peer: usize, ledger: &Ledger) -> bool {
-        let marks = |asked: &Outstanding| match asked.purpose {
-            Purpose::Mark { mark } => ledger.marks[mark].peer == peer,
-            _ => false,
-        };
+        let marks = |asked: &Outstanding| matches!(asked.purpose, Purpose::Mark { mark } if ledger.marks[mark].peer == peer);
         self.outstanding.iter().any(marks)
     }
 

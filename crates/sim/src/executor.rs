@@ -147,8 +147,7 @@ mod tests {
             let mut dice = Dice::new(seed);
             while executor.step(&mut dice) {}
             assert_eq!(executor.unfinished(), 0);
-            let seen = seen.lock().unwrap().clone();
-            seen
+            std::mem::take(&mut *seen.lock().unwrap())
         };
         let orders: std::collections::BTreeSet<_> = (0..20).map(order).collect();
         assert_eq!(orders.len(), 2);

@@ -68,7 +68,7 @@ pub(crate) struct Mark {
 
 impl Mark {
     /// After this step it has no effect any more.
-    fn over(&self) -> Step {
+    pub(crate) fn over(&self) -> Step {
         const UNDER_WAY: Step = 3_000;
         if self.repeated { self.done.saturating_add(UNDER_WAY) } else { self.done }
     }
