@@ -307,7 +307,7 @@ impl MessageSent {
     /// Its place in the receiver's conversation; online-only messages have none.
     pub(crate) fn place(&self) -> Option<Place> {
         let counted = !self.no_unread;
-        (!self.online_only).then(|| Place { pair: self.pair, ordinal: self.ordinal, counted })
+        (!self.online_only).then_some(Place { pair: self.pair, ordinal: self.ordinal, counted })
     }
 }
 
