@@ -169,6 +169,11 @@ pub(crate) struct Told {
 }
 
 impl Told {
+    /// Some of what is stored is not published yet.
+    pub(crate) fn is_behind(&self) -> bool {
+        !self.unpublished.is_empty()
+    }
+
     fn has(&self, place: &Place) -> bool {
         self.through.get(&place.pair).is_some_and(|&through| place.ordinal <= through)
     }
