@@ -96,7 +96,8 @@ async fn answer(caller: &Caller, identity: &Identity, cookie: &str) -> Outcome<R
     let told = told(app, &summaries);
     // A push that is still to come may be lost with the connection: then the next sync has to tell it, and
     // it carries an earlier second than this answer.
-    let is_behind = !held.is_empty() || told.is_behind() || !app.indexing(&identity.user).is_empty();
+    let is_behind =
+        !held.is_empty() || told.is_behind() || !app.indexing(&identity.user).is_empty();
     let cookie = if is_behind { UnixMillis(now.0.saturating_sub(PUBLISHED_MS)) } else { now };
     // Clients drop a count for a conversation that their list does not have.
     conversation::keep_listed(app, &mut summaries);
