@@ -77,7 +77,8 @@ impl CommitThread {
         loop {
             match self.shared.queue.take(self.deadline()) {
                 Taken::Batch(batch) => self.write(batch),
-                Taken::Nothing => {}
+                // Nothing is written for a while: what the database has cleaned up since may go.
+                Taken::Nothing => self.engine.show(),
                 Taken::Closed => break,
             }
             self.housekeep(Instant::now());
@@ -172,6 +173,7 @@ impl CommitThread {
         let mode = if synced { PersistMode::SyncData } else { PersistMode::Buffer };
         let stored = batch.durability(Some(mode)).commit();
         stored.unwrap_or_else(|error| fatal("writing a batch of commits", &error));
+        self.engine.show();
         if synced {
             self.synced_id = self.commit_id;
             self.unsynced_since = None;

@@ -4,8 +4,9 @@
 //! `clear`, no ingestion, no key-value separation, no FIFO compaction, no optimistic transactions,
 //! and nothing that is read here is believed before its seal was checked.
 
-use std::{ops::Range, path::Path};
+use std::{ops::Range, path::Path, sync::Arc};
 
+use arc_swap::ArcSwap;
 use bytes::Bytes;
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, Readable, Snapshot};
 
@@ -26,6 +27,11 @@ pub(super) struct Engine {
     mutable: Keyspace,
     log: Keyspace,
     meta: Keyspace,
+    /// What the readers see. Never taken while a batch is being written: when the database finishes
+    /// a table in the background, it makes visible whatever has a number by then, also a batch of
+    /// which only some rows are in memory yet (seen with 3.1.13). All writing is done by one thread,
+    /// so it knows when there is no such batch.
+    shown: Arc<ArcSwap<Snapshot>>,
 }
 
 impl Engine {
@@ -44,6 +50,7 @@ impl Engine {
             mutable: keyspace("mutable")?,
             log: keyspace("log")?,
             meta: keyspace("meta")?,
+            shown: Arc::new(ArcSwap::from_pointee(database.snapshot())),
             database,
         })
     }
@@ -64,16 +71,22 @@ impl Engine {
         }
     }
 
-    /// Everything as of now.
+    /// Everything as of the last [`Engine::show`].
     pub(super) fn view(&self) -> View<'_> {
-        View { engine: self, snapshot: self.database.snapshot() }
+        View { engine: self, snapshot: self.shown.load_full() }
+    }
+
+    /// Shows later views all that is written. For the thread that writes, between its batches. What
+    /// is shown is kept from the database's own cleaning, so it is to be called now and then.
+    pub(super) fn show(&self) {
+        self.shown.store(Arc::new(self.database.snapshot()));
     }
 }
 
 /// The store at one moment.
 pub(super) struct View<'a> {
     engine: &'a Engine,
-    snapshot: Snapshot,
+    snapshot: Arc<Snapshot>,
 }
 
 /// A row with the partition version at which it was written.

@@ -32,6 +32,7 @@ fn check_damage(damage: impl Fn(&Engine, &[u8], &mut Vec<u8>)) {
         let mut batch = store.engine.database().batch();
         batch.insert(keyspace, stored_key, sealed);
         batch.commit().expect("written");
+        store.engine.show();
 
         let corrupt = |error| matches!(error, Some(ReadError::Corrupt(_)));
         assert!(corrupt(wait(store.get(&partition(), &key)).err()));
@@ -63,6 +64,7 @@ fn a_partition_whose_version_is_damaged_takes_no_commits() {
     let mut batch = store.engine.database().batch();
     batch.insert(store.engine.meta(), layout::version_key(&partition()), b"nonsense");
     batch.commit().expect("written");
+    store.engine.show();
     let put = || vec![Write::Put { key: key(0x80), value: Bytes::new() }];
     let commit = Commit::synced(partition(), Version::NONE, put());
     assert_eq!(wait(store.commit(commit)), Err(CommitError::Unavailable));

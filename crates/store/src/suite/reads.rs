@@ -93,32 +93,36 @@ pub fn get_many_keeps_the_order_asked_for(subject: impl Subject) {
 }
 
 pub fn rows_of_one_partition_are_of_one_moment(subject: impl Subject) {
+    // Enough and large enough that a commit takes a while, and that an engine tidies up meanwhile.
+    const ROWS: u8 = 40;
     let store = subject.store();
     let p = partition("p");
-    let both = |number: u64| {
-        // One row in each family, so that an engine that splits them is caught.
-        vec![
-            put(outbox_key("a"), number.to_be_bytes()),
-            put(key("a"), number.to_be_bytes()),
-            put(key("z"), number.to_be_bytes()),
-        ]
+    let value = |number: u64| {
+        let mut value = number.to_be_bytes().to_vec();
+        value.resize(256, 0);
+        value
     };
-    commit(&*store, &p, 0, both(0)).unwrap();
+    let rows = |number: u64| {
+        let rows = (0..ROWS).map(|row| put(key([row]), value(number)));
+        // One row in another family, so that an engine that splits them is caught.
+        rows.chain([put(outbox_key("a"), value(number))]).collect()
+    };
+    commit(&*store, &p, 0, rows(0)).unwrap();
     thread::scope(|scope| {
         let writer = scope.spawn(|| {
-            for number in 1..400 {
-                let next = Commit::relaxed(p.clone(), Version(number), both(number));
+            for number in 1..600 {
+                let next = Commit::relaxed(p.clone(), Version(number), rows(number));
                 wait(store.commit(next)).unwrap();
             }
         });
-        let asked = [outbox_key("a"), key("a"), key("z")].map(|key| (p.clone(), key));
+        let asked = [outbox_key("a"), key([0]), key([ROWS - 1])].map(|key| (p.clone(), key));
         while !writer.is_finished() {
             let found = wait(store.get_many(&asked)).unwrap();
             assert!(found.iter().all(|value| *value == found[0]), "{found:?}");
             let range = Family::Mutable.range();
-            let rows = wait(store.scan(&p, range, Direction::Descending, 10)).unwrap();
-            assert_eq!(rows.len(), 2);
-            assert_eq!(rows[0].value, rows[1].value);
+            let rows = wait(store.scan(&p, range, Direction::Descending, 100)).unwrap();
+            assert_eq!(rows.len(), usize::from(ROWS));
+            assert!(rows.iter().all(|row| row.value == rows[0].value), "of two moments");
         }
     });
 }
