@@ -3,11 +3,15 @@
 //! webhook, moderation, flow control) is added here and then holds on every face.
 
 use teahouse_proto::error::ErrorCode;
-use teahouse_proto::ids::UserId;
+use teahouse_proto::ids::{GroupId, UserId};
 
 use crate::account;
 use crate::caller::Caller;
 use crate::error::Outcome;
+use crate::group::message::GroupRef;
+use crate::group::messages::NewGroupMessage;
+use crate::group::rules::Standing;
+use crate::group::{self, flow, room};
 use crate::pair::Ends;
 
 /// Lets `from` write to `to`: both accounts exist. Returns the two ends of their conversation.
@@ -19,4 +23,42 @@ pub(crate) async fn to_user(caller: &Caller, from: UserId, to: UserId) -> Outcom
     let own_tiny = account::existing(node, app, &from, ErrorCode::AccountUnknown).await?;
     let peer_tiny = account::existing(node, app, &to, ErrorCode::ToAccountUnknown).await?;
     Ok(Ends { own: from, own_tiny, peer: to, peer_tiny })
+}
+
+/// Lets a message into a group: whoever sends it may do so, and it is within the group's limit. A live
+/// room has its own limit, behind this.
+///
+/// # Errors
+/// `GroupNotFound`, `GroupPermissionDenied`, `SenderMuted`, `GroupMessagesTooFrequent`.
+pub(crate) async fn to_group(
+    caller: &Caller,
+    id: &GroupId,
+    message: &NewGroupMessage,
+) -> Outcome<GroupRef> {
+    let (node, app) = (caller.node(), caller.app());
+    let entity = group::group(node, app, id).await?;
+    let now = node.now();
+    let reference = entity.read(|state| {
+        let reference = state.reference(app.id(), id)?;
+        if room::is_room(reference.kind) {
+            let is_in = |room: std::sync::Arc<room::Room>| {
+                room.has_viewer(&message.from, message.from_tiny_id)
+            };
+            let standing = if message.by_backend {
+                Standing::Backend
+            } else if app.rooms.find(id).is_some_and(is_in) {
+                state.standing(&message.from).min(Standing::Member)
+            } else {
+                Standing::Stranger
+            };
+            state.rules()?.may_send(standing, state.mute(&message.from), now.seconds())?;
+        } else {
+            state.may_send(message, now)?;
+        }
+        Ok::<_, teahouse_proto::error::Error>(reference)
+    })?;
+    if !room::is_room(reference.kind) {
+        flow::admit(node, app, id, message.priority).await?;
+    }
+    Ok(reference)
 }

@@ -8,18 +8,21 @@ use std::sync::{Arc, Mutex};
 use arc_swap::ArcSwap;
 use futures_util::future::{BoxFuture, FutureExt};
 use teahouse_proto::error::{Error, ErrorCode};
-use teahouse_proto::ids::{SdkAppId, UserId};
+use teahouse_proto::ids::{GroupId, SdkAppId, UserId};
 use teahouse_proto::time::UnixMillis;
 use teahouse_store::{Partition, ReadError};
 
 use crate::account::{self, UserState};
-use crate::conversation::marks::Marks;
+use crate::conversation::marks::{GroupMark, Mark, Marks};
 use crate::entity::{Cache, State};
 use crate::error::{Failure, Outcome};
 use crate::event::Event;
+use crate::group::GroupState;
+use crate::group::flow::Flows;
+use crate::group::room::Rooms;
 use crate::node::Node;
 use crate::pair::PairState;
-use crate::rows::{AppRow, Home, ImportAdminJob, Job, PairKey, key};
+use crate::rows::{AppRow, History, Home, ImportAdminJob, Job, PairKey, key};
 use crate::session::FailureCounter;
 use crate::settings::AppSettings;
 
@@ -29,6 +32,8 @@ pub const FIRST_ADMIN: &str = "administrator";
 const ADMINS_MAX: usize = 10;
 const USERS_IN_MEMORY: usize = 200_000;
 const PAIRS_IN_MEMORY: usize = 200_000;
+/// With all their members, so far fewer.
+const GROUPS_IN_MEMORY: usize = 20_000;
 
 /// One app on this node.
 pub struct App {
@@ -36,7 +41,12 @@ pub struct App {
     facts: ArcSwap<AppFacts>,
     pub(crate) users: Cache<UserId, UserState>,
     pub(crate) pairs: Cache<PairKey, PairState>,
-    pub(crate) marks: Marks,
+    pub(crate) groups: Cache<GroupId, GroupState>,
+    pub(crate) rooms: Rooms,
+    pub(crate) marks: Marks<UserId, Mark>,
+    pub(crate) group_marks: Marks<GroupId, GroupMark>,
+    /// What waits because its group has more messages than it may have.
+    pub(crate) flows: Flows,
     pub(crate) login_failures: FailureCounter,
     /// Conversations whose first message is stored, or about to be, and that are not in the index of a
     /// user yet.
@@ -67,7 +77,11 @@ impl App {
             facts: ArcSwap::from_pointee(facts(id, row)),
             users: Cache::new(USERS_IN_MEMORY),
             pairs: Cache::new(PAIRS_IN_MEMORY),
+            groups: Cache::new(GROUPS_IN_MEMORY),
+            rooms: Rooms::default(),
             marks: Marks::default(),
+            group_marks: Marks::default(),
+            flows: Flows::default(),
             login_failures: FailureCounter::default(),
             indexing: Mutex::default(),
             calls: (0..operations).map(|_| AtomicU64::new(0)).collect(),
@@ -347,13 +361,22 @@ impl Node {
     }
 
     /// The last day whose history has been cut.
-    pub(crate) async fn history_cut_day(&self, app: &App) -> Outcome<u32> {
+    pub(crate) async fn history_cut_day(&self, app: &App, history: History) -> Outcome<u32> {
         let id = app.id();
         let entity = self.app_states.get(self, &id, || Home::App(id)).await?;
-        Ok(entity.read(|state| state.row.as_ref().map_or(0, |row| row.history_cut_day)))
+        let day = |row: &AppRow| match history {
+            History::Pairs => row.history_cut_day,
+            History::Groups => row.group_history_cut_day,
+        };
+        Ok(entity.read(|state| state.row.as_ref().map_or(0, day)))
     }
 
-    pub(crate) async fn set_history_cut_day(self: &Arc<Self>, app: &App, day: u32) -> Outcome<()> {
+    pub(crate) async fn set_history_cut_day(
+        self: &Arc<Self>,
+        app: &App,
+        history: History,
+        day: u32,
+    ) -> Outcome<()> {
         let id = app.id();
         self.app_states
             .change(
@@ -362,7 +385,10 @@ impl Node {
                 || Home::App(id),
                 |state, change| {
                     if let Some(row) = &mut state.row {
-                        row.history_cut_day = day;
+                        match history {
+                            History::Pairs => row.history_cut_day = day,
+                            History::Groups => row.group_history_cut_day = day,
+                        }
                         change.put(key::head(), row);
                     }
                     Ok(())

@@ -7,7 +7,15 @@ use crate::account::commands::{
 use crate::conversation::commands::{
     batch_delete, delete, get_contact_group, get_list, page_get, search_contact_group,
 };
-use crate::group::commands::{batch_get_group_notify, get_group_notify, get_joined_group_list};
+use crate::group::commands::{
+    add_group_member, apply_join_group, batch_get_group_notify, change_group_owner, create_group,
+    delete_group_member, destroy_group, forbid_send_msg, get_appid_group_list, get_group_info,
+    get_group_member_info, get_group_muted_account, get_group_notify, get_group_public_info,
+    get_group_self_member_info, get_group_shutted_uin, get_joined_group_list,
+    get_online_member_num, get_role_in_group, get_specified_group_member_info, group_msg_get,
+    group_msg_get_simple, handle_apply_join_group, modify_group_base_info,
+    modify_group_member_info, msg_read_report, quit_group, send_group_msg,
+};
 use crate::operation::Registry;
 use crate::pair::commands::{
     admin_getroammsg, get_c2c_peer_mute_notifications, get_peer_read_time, getmsg, getroammsg,
@@ -60,6 +68,33 @@ pub fn registry() -> Registry {
         .on(group_get::OPERATION, group_get::run)
         .on(pendency_get::OPERATION, pendency_get::run)
         // groups
+        .on(create_group::OPERATION, create_group::run)
+        .on(destroy_group::OPERATION, destroy_group::run)
+        .on(modify_group_base_info::OPERATION, modify_group_base_info::run)
+        .on(change_group_owner::OPERATION, change_group_owner::run)
+        .on(get_group_info::OPERATION, get_group_info::run)
+        .on(get_group_self_member_info::OPERATION, get_group_self_member_info::run)
+        .on(get_group_public_info::OPERATION, get_group_public_info::run)
+        .on(get_appid_group_list::OPERATION, get_appid_group_list::run)
+        // members of groups
+        .on(add_group_member::OPERATION, add_group_member::run)
+        .on(delete_group_member::OPERATION, delete_group_member::run)
+        .on(apply_join_group::OPERATION, apply_join_group::run)
+        .on(handle_apply_join_group::OPERATION, handle_apply_join_group::run)
+        .on(quit_group::OPERATION, quit_group::run)
+        .on(get_group_member_info::OPERATION, get_group_member_info::run)
+        .on(get_specified_group_member_info::OPERATION, get_specified_group_member_info::run)
+        .on(modify_group_member_info::OPERATION, modify_group_member_info::run)
+        .on(get_role_in_group::OPERATION, get_role_in_group::run)
+        .on(get_online_member_num::OPERATION, get_online_member_num::run)
+        .on(forbid_send_msg::OPERATION, forbid_send_msg::run)
+        .on(get_group_muted_account::OPERATION, get_group_muted_account::run)
+        .on(get_group_shutted_uin::OPERATION, get_group_shutted_uin::run)
+        // group messages
+        .on(send_group_msg::OPERATION, send_group_msg::run)
+        .on(group_msg_get_simple::OPERATION, group_msg_get_simple::run)
+        .on(group_msg_get::OPERATION, group_msg_get::run)
+        .on(msg_read_report::OPERATION, msg_read_report::run)
         .on(get_joined_group_list::OPERATION, get_joined_group_list::run)
         .on(batch_get_group_notify::OPERATION, batch_get_group_notify::run)
         .on(get_group_notify::OPERATION, get_group_notify::run)

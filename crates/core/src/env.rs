@@ -39,6 +39,8 @@ pub struct Env {
     pub spawn: Arc<dyn Spawn>,
     /// This node's number in the cluster, 0 to 1023.
     pub node_number: u16,
+    /// Over how many shards the server spreads its sockets; each of them runs `Hub::fan_out`.
+    pub shards: usize,
 }
 
 /// Makes ids that are unique over all nodes and rise with time on each of them: 41 bits of

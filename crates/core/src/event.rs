@@ -3,12 +3,13 @@
 
 use std::sync::Arc;
 
-use teahouse_proto::ids::{SdkAppId, TinyId, UserId};
+use teahouse_proto::ids::{GroupId, SdkAppId, TinyId, UserId};
 use teahouse_proto::message::MessageBody;
 use teahouse_proto::platform::Platform;
 use teahouse_proto::push::KickType;
 use teahouse_proto::time::UnixSeconds;
 
+use crate::group::message::{GroupRef, GroupSaid};
 use crate::profile::ProfileItem;
 use crate::rows::PairKey;
 
@@ -35,6 +36,26 @@ pub enum Event {
     LoggedOut(LoggedIn),
     /// An app's keys, administrators or settings changed.
     AppChanged(SdkAppId),
+    /// A group was made.
+    GroupCreated(GroupCreated),
+    /// Accounts became members of a group.
+    MembersJoined(MembersJoined),
+    /// Members left a group, or were removed.
+    MembersLeft(MembersLeft),
+    /// A member became an admin, or an admin a member.
+    RoleChanged(RoleChanged),
+    /// A group is gone.
+    GroupDismissed(GroupDismissed),
+    /// A message or tip of a group was accepted.
+    GroupMessage(Arc<GroupSaid>),
+    /// A member has read a group up to a message.
+    GroupRead(GroupRead),
+    /// A member gets a group's messages in another way from now on.
+    ReceiveOptionChanged(ReceiveOptionChanged),
+    /// Somebody asks to join a group.
+    JoinAsked(JoinAsked),
+    /// Somebody who asked to join a group has an answer.
+    JoinAnswered(JoinAnswered),
 }
 
 /// A counter with its labels looked up once: the hot path only adds.
@@ -71,6 +92,22 @@ impl Event {
             Self::LoggedIn(_) => counted!("teahouse_events_total", "event" => "logged_in"),
             Self::LoggedOut(_) => counted!("teahouse_events_total", "event" => "logged_out"),
             Self::AppChanged(_) => counted!("teahouse_events_total", "event" => "app_changed"),
+            Self::GroupCreated(_) => counted!("teahouse_events_total", "event" => "group_created"),
+            Self::MembersJoined(_) => {
+                counted!("teahouse_events_total", "event" => "members_joined")
+            }
+            Self::MembersLeft(_) => counted!("teahouse_events_total", "event" => "members_left"),
+            Self::RoleChanged(_) => counted!("teahouse_events_total", "event" => "role_changed"),
+            Self::GroupDismissed(_) => {
+                counted!("teahouse_events_total", "event" => "group_dismissed")
+            }
+            Self::GroupMessage(_) => counted!("teahouse_events_total", "event" => "group_message"),
+            Self::GroupRead(_) => counted!("teahouse_events_total", "event" => "group_read"),
+            Self::ReceiveOptionChanged(_) => {
+                counted!("teahouse_events_total", "event" => "receive_option_changed")
+            }
+            Self::JoinAsked(_) => counted!("teahouse_events_total", "event" => "join_asked"),
+            Self::JoinAnswered(_) => counted!("teahouse_events_total", "event" => "join_answered"),
         };
         counter.increment(1);
     }
@@ -160,6 +197,8 @@ pub struct ConversationsDeleted {
     pub user: UserId,
     /// Peers of the one-to-one conversations.
     pub peers: Vec<UserId>,
+    /// Groups of the group conversations.
+    pub groups: Vec<GroupId>,
     /// The other devices of the user are told (a setting of the app).
     pub sync: bool,
     /// The device that deleted, which needs no copy.
@@ -201,4 +240,125 @@ pub struct LoggedIn {
     pub inst_id: u32,
     /// What kind of device.
     pub platform: Platform,
+}
+
+/// See [`Event::GroupCreated`].
+#[derive(Debug, Clone)]
+pub struct GroupCreated {
+    /// The group.
+    pub group: GroupRef,
+    /// Its owner, if somebody owns it.
+    pub owner: Option<UserId>,
+    /// The device that made it.
+    pub origin: Option<u32>,
+}
+
+/// See [`Event::MembersJoined`].
+#[derive(Debug, Clone)]
+pub struct MembersJoined {
+    /// The group.
+    pub group: GroupRef,
+    /// The new members.
+    pub users: Vec<UserId>,
+    /// Who let them in.
+    pub operator: String,
+    /// They did not ask for it.
+    pub invited: bool,
+    /// They are not told.
+    pub silent: bool,
+}
+
+/// See [`Event::MembersLeft`].
+#[derive(Debug, Clone)]
+pub struct MembersLeft {
+    /// The group.
+    pub group: GroupRef,
+    /// Who is out.
+    pub users: Vec<UserId>,
+    /// Who did it.
+    pub operator: String,
+    /// They did not want it.
+    pub kicked: bool,
+    /// Told to those who were removed.
+    pub reason: String,
+    /// The device that it came from.
+    pub origin: Option<u32>,
+}
+
+/// See [`Event::RoleChanged`].
+#[derive(Debug, Clone)]
+pub struct RoleChanged {
+    /// The group.
+    pub group: GroupRef,
+    /// The member.
+    pub user: UserId,
+    /// What the member is now.
+    pub is_admin: bool,
+    /// Who did it.
+    pub operator: String,
+}
+
+/// See [`Event::GroupDismissed`].
+#[derive(Debug, Clone)]
+pub struct GroupDismissed {
+    /// The group.
+    pub group: GroupRef,
+    /// Who was in it.
+    pub members: Vec<UserId>,
+    /// Who did it.
+    pub operator: String,
+}
+
+/// See [`Event::GroupRead`].
+#[derive(Debug, Clone)]
+pub struct GroupRead {
+    /// The group.
+    pub group: GroupRef,
+    /// Who has read.
+    pub reader: UserId,
+    /// Up to this message.
+    pub seq: u64,
+    /// The reader's device, which needs no copy.
+    pub origin: Option<u32>,
+}
+
+/// See [`Event::ReceiveOptionChanged`].
+#[derive(Debug, Clone)]
+pub struct ReceiveOptionChanged {
+    /// The group.
+    pub group: GroupRef,
+    /// Whose.
+    pub user: UserId,
+    /// The member gets no messages at all.
+    pub discards: bool,
+}
+
+/// See [`Event::JoinAsked`].
+#[derive(Debug, Clone)]
+pub struct JoinAsked {
+    /// The group.
+    pub group: GroupRef,
+    /// Who asks.
+    pub user: UserId,
+    /// What he says.
+    pub wording: String,
+    /// Names the application.
+    pub asked_ms: u64,
+    /// Owner and admins.
+    pub managers: Vec<UserId>,
+}
+
+/// See [`Event::JoinAnswered`].
+#[derive(Debug, Clone)]
+pub struct JoinAnswered {
+    /// The group.
+    pub group: GroupRef,
+    /// Who asked.
+    pub user: UserId,
+    /// He is in.
+    pub accepted: bool,
+    /// What the manager says.
+    pub wording: String,
+    /// Who answered.
+    pub operator: String,
 }

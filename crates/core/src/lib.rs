@@ -11,10 +11,12 @@
 
 mod account;
 mod admission;
+mod agenda;
 pub mod app;
 pub mod caller;
 pub mod commands;
 mod conversation;
+mod dedupe;
 mod directory;
 mod entity;
 pub mod env;

@@ -3,23 +3,26 @@
 //! Everything that an operation needs beyond its own entity is found from here. The node has no timer:
 //! the server calls [`Node::tick`] once a second, the simulator whenever it likes.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use futures_util::future::{BoxFuture, FutureExt};
-use teahouse_proto::ids::{SdkAppId, TinyId};
+use teahouse_proto::ids::{GroupId, SdkAppId, TinyId, UserId};
 use teahouse_proto::time::UnixMillis;
 use teahouse_store::{Direction, Partition, ReadError, Store};
 
+use crate::agenda::Agenda;
 use crate::app::{App, AppState};
 use crate::directory::{DirectoryKey, DirectoryState};
 use crate::entity::{Cache, Change, State, in_parallel};
 use crate::env::{Env, IdMaker};
 use crate::error::{Failure, Outcome};
 use crate::event::Event;
+use crate::group;
 use crate::hub::Hub;
+use crate::hub::topic::Topic;
 use crate::operation::Registry;
 use crate::outbox::Runners;
 use crate::push;
@@ -32,6 +35,7 @@ pub struct Node {
     store: Arc<dyn Store>,
     registry: Registry,
     hub: Hub,
+    agenda: Agenda<Due>,
     ids: IdMaker,
     token_key: Bytes,
     apps: ArcSwap<HashMap<SdkAppId, Arc<App>>>,
@@ -40,6 +44,14 @@ pub struct Node {
     clusters: Cache<(), ClusterState>,
     pub(crate) runners: Runners,
     retention: tokio::sync::Mutex<retention::Progress>,
+}
+
+/// What waits for milliseconds.
+pub(crate) enum Due {
+    /// What a topic has gathered.
+    Flush(Arc<Topic>),
+    /// A slot of a group's flow control.
+    Flow(SdkAppId, GroupId),
 }
 
 /// Why a node does not start.
@@ -62,6 +74,19 @@ impl From<ReadError> for OpenError {
     fn from(error: ReadError) -> Self {
         Self::Store(error.into())
     }
+}
+
+/// How many entities are in memory.
+#[derive(Debug, Clone, Copy)]
+pub struct Cached {
+    /// Users.
+    pub users: usize,
+    /// One-to-one conversations.
+    pub pairs: usize,
+    /// Groups.
+    pub groups: usize,
+    /// Live rooms that somebody is in.
+    pub rooms: usize,
 }
 
 /// How far ahead ids are reserved, milliseconds.
@@ -94,10 +119,11 @@ impl Node {
         }
         let node = Arc::new(Self {
             ids: IdMaker::new(env.node_number, UnixMillis(row.ids_reserved_ms)),
+            hub: Hub::new(env.shards),
+            agenda: Agenda::default(),
             env,
             store,
             registry,
-            hub: Hub::default(),
             token_key: row.token_key.clone(),
             apps: ArcSwap::default(),
             app_states: Cache::new(1_024),
@@ -184,6 +210,32 @@ impl Node {
         push::deliver(self, event);
     }
 
+    pub(crate) fn agenda(&self) -> &Agenda<Due> {
+        &self.agenda
+    }
+
+    /// When [`Node::run_due`] has something to do, as of now.
+    pub fn next_due(&self) -> Option<UnixMillis> {
+        self.agenda.next()
+    }
+
+    /// Returns when something is due earlier than [`Node::next_due`] said.
+    pub async fn due_changed(&self) {
+        self.agenda.changed().await;
+    }
+
+    /// Does what is due within the second: messages that were gathered go out, messages that waited for
+    /// their group's limit go on. Never waits.
+    pub fn run_due(self: &Arc<Self>) {
+        let now = self.now();
+        while let Some(due) = self.agenda.take(now) {
+            match due {
+                Due::Flush(topic) => self.hub.flush(&topic, now),
+                Due::Flow(app, group) => group::flow::slot(self, app, &group),
+            }
+        }
+    }
+
     /// What is due: ids to reserve, read marks to save, jobs to repeat, history to cut. It may take long:
     /// give it a task of its own.
     pub async fn tick(self: &Arc<Self>) {
@@ -191,6 +243,7 @@ impl Node {
             tracing::warn!(%failure, "ids are reserved by the next tick");
         }
         self.save_marks().await;
+        self.apps().iter().for_each(|app| group::room::end_grace(self, app));
         self.repeat_failed_jobs().await;
         // One cut at a time; a tick that finds one under way has nothing to do.
         if let Ok(mut progress) = self.retention.try_lock() {
@@ -209,7 +262,9 @@ impl Node {
     async fn save_marks(self: &Arc<Self>) -> bool {
         let mut more = false;
         for app in self.apps() {
-            let saves = in_parallel(app.marks.readers(), USERS_SAVED_AT_ONCE, |reader| {
+            let readers: BTreeSet<UserId> =
+                app.marks.readers().into_iter().chain(app.group_marks.readers()).collect();
+            let saves = in_parallel(readers, USERS_SAVED_AT_ONCE, |reader| {
                 let (node, app) = (self.clone(), app.clone());
                 async move { crate::conversation::save_marks(&node, &app, &reader).await }
             });
@@ -217,7 +272,10 @@ impl Node {
                 Some(failure) => {
                     tracing::warn!(app = app.id().0, %failure, "read marks wait for the next tick");
                 }
-                None => more |= !app.marks.readers().is_empty(),
+                None => {
+                    let left = app.marks.readers().len() + app.group_marks.readers().len();
+                    more |= left > 0;
+                }
             }
         }
         more
@@ -237,11 +295,16 @@ impl Node {
         .await
     }
 
-    /// Entities in memory: users, conversations.
-    pub fn cached(&self) -> (usize, usize) {
+    /// Entities in memory.
+    pub fn cached(&self) -> Cached {
         let apps = self.apps.load();
         let sum = |count: fn(&App) -> usize| apps.values().map(|app| count(app)).sum();
-        (sum(|app| app.users.len()), sum(|app| app.pairs.len()))
+        Cached {
+            users: sum(|app| app.users.len()),
+            pairs: sum(|app| app.pairs.len()),
+            groups: sum(|app| app.groups.len()),
+            rooms: sum(|app| app.rooms.count()),
+        }
     }
 
     pub(crate) async fn take_app_into_use(

@@ -194,12 +194,14 @@ pub struct FieldInfo {
 }
 
 /// Defines a request: fields with their wire names (the one to use first, then older ones) and, after
-/// `else`, the error code of a value that is missing or of the wrong type.
+/// `else`, the error code of a value that is missing or of the wrong type; after `malformed`, only of one of
+/// the wrong type.
 #[macro_export]
 macro_rules! request {
     ($(#[doc = $about:literal])* $vis:vis struct $name:ident { $(
         $(#[doc = $help:literal])*
-        $field:ident: $type:ty = $wire:literal $(| $older:literal)* $(else $code:ident)?,
+        $field:ident: $type:ty = $wire:literal $(| $older:literal)* $(else $code:ident)?
+            $(malformed $malformed:ident)?,
     )* }) => {
         $(#[doc = $about])*
         #[derive(Debug)]
@@ -214,9 +216,11 @@ macro_rules! request {
             ) -> Result<Self, teahouse_proto::error::Error> {
                 Ok(Self { $(
                     $field: {
-                        let otherwise = family.argument;
-                        $(let otherwise = teahouse_proto::error::ErrorCode::$code;)?
-                        $crate::operation::field(fields, &[$wire $(, $older)*], otherwise)?
+                        let missing = family.argument;
+                        $(let missing = teahouse_proto::error::ErrorCode::$code;)?
+                        let malformed = missing;
+                        $(let malformed = teahouse_proto::error::ErrorCode::$malformed;)?
+                        $crate::operation::field(fields, &[$wire $(, $older)*], missing, malformed)?
                     },
                 )* })
             }
@@ -238,19 +242,20 @@ macro_rules! request {
 /// One field of a request; absent and `null` are the same.
 ///
 /// # Errors
-/// The field does not deserialise: `otherwise`, with the field's name and what was expected.
+/// The field does not deserialise: `missing` or `malformed`, with its name and what was expected.
 pub fn field<T: serde::de::DeserializeOwned>(
     fields: &Fields<'_>,
     names: &[&str],
-    otherwise: ErrorCode,
+    missing: ErrorCode,
+    malformed: ErrorCode,
 ) -> Result<T, Error> {
     let raw = fields.get(names);
-    serde_json::from_str(raw.map_or("null", |raw| raw.get())).map_err(|problem| {
-        let info = match raw {
-            None => format!("{} is missing", names[0]),
-            Some(_) => format!("{}: {}", names[0], without_position(&problem)),
-        };
-        Error::with(otherwise, info)
+    serde_json::from_str(raw.map_or("null", |raw| raw.get())).map_err(|problem| match raw {
+        None => Error::with(missing, format!("{} is missing", names[0])),
+        Some(_) => {
+            let info = format!("{}: {}", names[0], without_position(&problem));
+            Error::with(malformed, info)
+        }
     })
 }
 

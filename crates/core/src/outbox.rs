@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};
 
 use futures_util::future::FutureExt;
-use teahouse_proto::ids::UserId;
+use teahouse_proto::ids::{TinyId, UserId};
 use teahouse_store::{Direction, Partition};
 
 use crate::account;
@@ -16,6 +16,7 @@ use crate::conversation;
 use crate::directory;
 use crate::entity::{Change, in_parallel};
 use crate::error::Outcome;
+use crate::group::{self, membership};
 use crate::node::{Node, decode_row};
 use crate::rows::{DirectoryKind, Home, Job, JobRow, key};
 
@@ -135,7 +136,19 @@ async fn run_job(node: &Arc<Node>, home: &Home, job: Job) -> Outcome<()> {
         (Home::User(app, user), Job::ListAccount(job)) => {
             directory::list_account(node, *app, user, &job).await
         }
-        (Home::Pair(app, _), Job::ListDay(job)) => {
+        (Home::User(app, user), Job::LeaveGroups(job)) => {
+            membership::leave_all(node, *app, user, TinyId(job.tiny_id), &job.groups).await
+        }
+        (Home::Group(app, group), Job::IndexMembers(job)) => {
+            membership::index_members(node, *app, group, &job).await
+        }
+        (Home::Group(app, group), Job::BuryGroup(job)) => {
+            membership::bury(node, *app, group, &job).await
+        }
+        (Home::Group(app, group), Job::ListGroup(job)) => {
+            directory::list_group(node, *app, group, &job).await
+        }
+        (Home::Pair(app, _) | Home::Group(app, _), Job::ListDay(job)) => {
             directory::list_day(node, *app, job.day, &home.partition()).await
         }
         (Home::App(app), Job::ImportAdmin(job)) => {
@@ -175,6 +188,10 @@ async fn change_home(node: &Arc<Node>, home: &Home, apply: impl Fn(&mut Change))
             let Some(app) = node.app(*app) else { return Ok(()) };
             app.pairs.change(node, pair, || home.clone(), |_, change| apply(change)).await
         }
+        Home::Group(app, id) => {
+            let Some(app) = node.app(*app) else { return Ok(()) };
+            group::change_group(node, &app, id, |_, change| apply(change)).await
+        }
         Home::Cluster | Home::Directory(..) => {
             unreachable!("{home:?} has no outbox: nothing follows its changes")
         }
@@ -183,5 +200,5 @@ async fn change_home(node: &Arc<Node>, home: &Home, apply: impl Fn(&mut Change))
 
 impl DirectoryKind {
     /// Directories spread over this many shards per app; a day is a shard of its own.
-    pub(crate) const ACCOUNT_SHARDS: u16 = 16;
+    pub(crate) const SHARDS: u16 = 16;
 }

@@ -6,15 +6,20 @@ use teahouse_proto::ids::{SdkAppId, UserId};
 use teahouse_proto::message::SendControl;
 use teahouse_proto::platform::Platform;
 use teahouse_proto::push::{
-    self, C2cMessage, C2cNotice, ConversationChange, ConversationRef, Kickout, ProfileChange,
-    ProfileField, PushOptions,
+    self, C2cMessage, C2cNotice, ConversationChange, ConversationRef, GroupNotice, GroupPiece,
+    Kickout, NameCard, NoticeKind, ProfileChange, ProfileField, PushOptions,
 };
 
 use crate::event::{
-    ConversationsDeleted, DevicesKicked, Event, MessageSent, MessagesRead, ProfileChanged, counted,
+    ConversationsDeleted, DevicesKicked, Event, GroupCreated, GroupDismissed, GroupRead,
+    JoinAnswered, JoinAsked, MembersJoined, MembersLeft, MessageSent, MessagesRead, ProfileChanged,
+    ReceiveOptionChanged, RoleChanged, counted,
 };
-use crate::hub::Frame;
-use crate::node::Node;
+use crate::group::message::{GroupRef, GroupSaid};
+use crate::group::room;
+use crate::hub::topic::{Piece, Weight};
+use crate::hub::{Frame, TopicKey};
+use crate::node::{Due, Node};
 use crate::profile::{ProfileItem, ProfileValue};
 
 /// Queues the pushes of `event`. Never waits.
@@ -25,6 +30,16 @@ pub(crate) fn deliver(node: &Node, event: &Event) {
         Event::ProfileChanged(changed) => profile_changed(node, changed),
         Event::ConversationsDeleted(deleted) => conversations_deleted(node, deleted),
         Event::DevicesKicked(kicked) => devices_kicked(node, kicked),
+        Event::GroupCreated(created) => group_created(node, created),
+        Event::MembersJoined(joined) => members_joined(node, joined),
+        Event::MembersLeft(left) => members_left(node, left),
+        Event::RoleChanged(changed) => role_changed(node, changed),
+        Event::GroupDismissed(dismissed) => group_dismissed(node, dismissed),
+        Event::GroupMessage(said) => group_message(node, said),
+        Event::GroupRead(read) => group_read(node, read),
+        Event::ReceiveOptionChanged(changed) => receive_option_changed(node, changed),
+        Event::JoinAsked(asked) => join_asked(node, asked),
+        Event::JoinAnswered(answered) => join_answered(node, answered),
         Event::AccountCreated(_)
         | Event::AccountDeleted(_)
         | Event::LoggedIn(_)
@@ -116,8 +131,9 @@ fn conversations_deleted(node: &Node, deleted: &ConversationsDeleted) {
         return;
     }
     node.hub().push(deleted.app, &deleted.user, deleted.origin, || {
-        let peers = deleted.peers.iter().map(ConversationRef::C2c).collect();
-        (frame(&[push::Event::ConversationChanges(&[ConversationChange::Deleted(peers)])]), None)
+        let peers = deleted.peers.iter().map(ConversationRef::C2c);
+        let all = peers.chain(deleted.groups.iter().map(ConversationRef::Group)).collect();
+        (frame(&[push::Event::ConversationChanges(&[ConversationChange::Deleted(all)])]), None)
     });
 }
 
@@ -134,8 +150,183 @@ fn devices_kicked(node: &Node, kicked: &DevicesKicked) {
         let out = |inst_id| kicked.devices.contains(&inst_id);
         if connection.with_session(|session| session.is_some_and(|s| out(s.inst_id))) {
             connection.push(&frame, None);
-            node.hub().logout(&connection);
+            if let Some(session) = node.hub().logout(&connection)
+                && let Some(app) = node.app(kicked.app)
+            {
+                room::leave_all(node, &app, &kicked.user, session.inst_id);
+            }
         }
+    }
+}
+
+fn key(group: &GroupRef) -> TopicKey {
+    (group.app, group.id.clone())
+}
+
+fn group_message(node: &Node, said: &GroupSaid) {
+    let Some(app) = node.app(said.group.app) else { return };
+    let key = key(&said.group);
+    // Its device has the message already: from the answer to its request.
+    let from = said.sender().and_then(|sender| {
+        let sender = UserId::parse(sender).ok()?;
+        node.hub().device(said.group.app, &sender, said.origin?)
+    });
+    let is_room = room::is_room(said.group.kind);
+    let weight = match &said.row.tip {
+        None if is_room => Weight::of_room(said.priority()),
+        Some(_) | None => Weight::Keep,
+    };
+    let hand_on = |piece: GroupPiece| {
+        let now = node.now();
+        let due = node.hub().publish(&key, now, || Piece { piece, weight, from });
+        if let Some((due, topic)) = due {
+            node.agenda().enter(due, Due::Flush(topic));
+        }
+    };
+    if is_room {
+        room::deliver(node, &app, said, hand_on);
+    } else {
+        counted!("teahouse_messages_total", "kind" => "group").increment(1);
+        if node.hub().topic(&key).is_some() {
+            hand_on(said.piece());
+        }
+    }
+}
+
+/// Lets the devices of new members listen, and tells those who did not ask for it.
+fn members_joined(node: &Node, joined: &MembersJoined) {
+    let key = key(&joined.group);
+    for user in &joined.users {
+        for connection in node.hub().connections(joined.group.app, user) {
+            node.hub().listen(&key, &connection, user);
+        }
+        if joined.invited && !joined.silent && user.as_str() != joined.operator {
+            notice(node, &joined.group, NoticeKind::Invited, user, &joined.operator, "", None);
+        }
+    }
+}
+
+fn members_left(node: &Node, left: &MembersLeft) {
+    let key = key(&left.group);
+    let kind = if left.kicked { NoticeKind::Kicked } else { NoticeKind::Quit };
+    for user in &left.users {
+        for connection in node.hub().connections(left.group.app, user) {
+            node.hub().unlisten(&key, &connection);
+        }
+        notice(node, &left.group, kind, user, &left.operator, &left.reason, left.origin);
+    }
+}
+
+fn group_created(node: &Node, created: &GroupCreated) {
+    if let Some(owner) = &created.owner {
+        let kind = NoticeKind::Created;
+        notice(node, &created.group, kind, owner, owner.as_str(), "", created.origin);
+    }
+}
+
+fn group_dismissed(node: &Node, dismissed: &GroupDismissed) {
+    let GroupDismissed { group, members, operator } = dismissed;
+    let viewers = room::dismiss(node, group.app, &group.id);
+    for user in members.iter().chain(&viewers) {
+        notice(node, group, NoticeKind::Dismissed, user, operator, "", None);
+    }
+    node.hub().close_topic(&key(group));
+}
+
+fn role_changed(node: &Node, changed: &RoleChanged) {
+    let kind = if changed.is_admin { NoticeKind::AdminSet } else { NoticeKind::AdminUnset };
+    notice(node, &changed.group, kind, &changed.user, &changed.operator, "", None);
+}
+
+fn receive_option_changed(node: &Node, changed: &ReceiveOptionChanged) {
+    let key = key(&changed.group);
+    for connection in node.hub().connections(changed.group.app, &changed.user) {
+        if changed.discards {
+            node.hub().unlisten(&key, &connection);
+        } else {
+            node.hub().listen(&key, &connection, &changed.user);
+        }
+    }
+}
+
+fn group_read(node: &Node, read: &GroupRead) {
+    node.hub().push(read.group.app, &read.reader, read.origin, || {
+        let group = group_info(&read.group, &read.reader);
+        let time = node.now().seconds();
+        (frame(&[push::Event::GroupReads(&[push::GroupRead { group, seq: read.seq, time }])]), None)
+    });
+}
+
+fn join_asked(node: &Node, asked: &JoinAsked) {
+    for manager in &asked.managers {
+        node.hub().push(asked.group.app, manager, None, || {
+            let made = GroupNotice {
+                authentication: &asked.asked_ms.to_string(),
+                msg_key: Some(asked.asked_ms),
+                remark: &asked.wording,
+                ..bare_notice(node, &asked.group, NoticeKind::Applied, manager, &asked.user)
+            };
+            (frame(&[push::Event::GroupNotices(&[made])]), None)
+        });
+    }
+}
+
+fn join_answered(node: &Node, answered: &JoinAnswered) {
+    let kind = if answered.accepted { NoticeKind::Accepted } else { NoticeKind::Refused };
+    let JoinAnswered { group, user, operator, wording, .. } = answered;
+    notice(node, group, kind, user, operator, wording, None);
+}
+
+/// Tells one user, on all devices but `except`.
+fn notice(
+    node: &Node,
+    group: &GroupRef,
+    kind: NoticeKind,
+    to: &UserId,
+    operator: &str,
+    remark: &str,
+    except: Option<u32>,
+) {
+    node.hub().push(group.app, to, except, || {
+        let made = GroupNotice { remark, ..bare_notice(node, group, kind, to, operator) };
+        (frame(&[push::Event::GroupNotices(&[made])]), None)
+    });
+}
+
+fn bare_notice<'a>(
+    node: &Node,
+    group: &'a GroupRef,
+    kind: NoticeKind,
+    to: &'a UserId,
+    operator: &'a str,
+) -> GroupNotice<'a> {
+    let random = node.random();
+    // Two small numbers stand for something else at the client.
+    let seq = u32::try_from(random >> 33).expect("31 bits") + 16;
+    let random = u32::try_from(random & 0x7fff_ffff).expect("31 bits") + 16;
+    GroupNotice {
+        kind,
+        to,
+        group: group_info(group, to),
+        operator,
+        seq,
+        random,
+        time: node.now().seconds(),
+        remark: "",
+        authentication: "",
+        msg_key: None,
+    }
+}
+
+fn group_info<'a>(group: &'a GroupRef, to: &'a UserId) -> push::GroupInfo<'a> {
+    push::GroupInfo {
+        group_id: &group.id,
+        group_name: &group.name,
+        group_type: group.kind,
+        from_nick: "",
+        from_avatar: "",
+        from_extra: NameCard::default(),
+        to: Some(to),
     }
 }
 

@@ -14,8 +14,9 @@ use crate::app::App;
 use crate::directory;
 use crate::entity::in_parallel;
 use crate::error::Outcome;
+use crate::group;
 use crate::node::Node;
-use crate::rows::{Home, PairKey, key};
+use crate::rows::{History, Home, PairKey, key};
 
 /// Seconds of a day.
 const DAY_S: u32 = 86_400;
@@ -52,24 +53,30 @@ pub(crate) async fn cut_due(node: &Arc<Node>, progress: &mut Progress) {
 
 async fn cut_app(node: &Arc<Node>, app: &Arc<App>, today: u32) -> Outcome<()> {
     let facts = app.facts();
-    let kept = facts.settings.c2c_history_days;
-    // Yesterday's directory may still get entries from the outbox; a kept day is never shorter than that.
-    let Some(last_old) = today.checked_sub(kept.max(1) + 1).filter(|_| kept > 0) else {
-        return Ok(());
-    };
-    let first_old =
-        node.history_cut_day(app).await?.max(day_of(facts.created.seconds()).saturating_sub(1));
-    for day in first_old + 1..=last_old {
-        cut_day(node, app, day).await?;
-        node.set_history_cut_day(app, day).await?;
+    for (kind, kept) in [
+        (History::Pairs, facts.settings.c2c_history_days),
+        (History::Groups, facts.settings.group_history_days),
+    ] {
+        // Yesterday's directory may still get entries from the outbox; a kept day is never shorter than that.
+        let last_old = today.checked_sub(kept.max(1) + 1).filter(|_| kept > 0);
+        let Some(last_old) = last_old else { continue };
+        let first_old = node
+            .history_cut_day(app, kind)
+            .await?
+            .max(day_of(facts.created.seconds()).saturating_sub(1));
+        for day in first_old + 1..=last_old {
+            cut_day(node, app, kind, day).await?;
+            node.set_history_cut_day(app, kind, day).await?;
+        }
     }
     Ok(())
 }
 
-async fn cut_day(node: &Arc<Node>, app: &Arc<App>, day: u32) -> Outcome<()> {
+async fn cut_day(node: &Arc<Node>, app: &Arc<App>, kind: History, day: u32) -> Outcome<()> {
     loop {
         let conversations =
-            directory::conversations_of_day(node, app.id(), day, CONVERSATIONS_A_STEP).await?;
+            directory::conversations_of_day(node, app.id(), day, kind, CONVERSATIONS_A_STEP)
+                .await?;
         if conversations.is_empty() {
             return Ok(());
         }
@@ -80,6 +87,9 @@ async fn cut_day(node: &Arc<Node>, app: &Arc<App>, day: u32) -> Outcome<()> {
                 match Home::of(&partition) {
                     Some(Home::Pair(id, pair)) => {
                         cut_pair(&node, &app, id, pair, &partition, before).await
+                    }
+                    Some(Home::Group(_, group)) => {
+                        group::history::cut(&node, &app, &group, before, MESSAGES_A_COMMIT).await
                     }
                     _ => Ok(()),
                 }

@@ -8,7 +8,7 @@
 //! entity's id. Inside a partition the first byte of a key is its family (see `teahouse-store`).
 
 use bytes::{BufMut, Bytes, BytesMut};
-use teahouse_proto::ids::{SdkAppId, TinyId, UserId};
+use teahouse_proto::ids::{GroupId, SdkAppId, TinyId, UserId};
 use teahouse_proto::time::UnixSeconds;
 use teahouse_store::{Partition, family};
 
@@ -27,6 +27,9 @@ pub(crate) enum Home {
     /// A one-to-one conversation. Named by both TinyIds (the smaller first), so an account that is
     /// deleted and made again starts with no history.
     Pair(SdkAppId, PairKey),
+    /// A group: profile, members, messages. An id may be used again after a dismissal, so all rows but
+    /// the head carry the number of the incarnation.
+    Group(SdkAppId, GroupId),
     /// One shard of a list that no single partition could hold.
     Directory(SdkAppId, DirectoryKind, u16),
 }
@@ -51,17 +54,27 @@ pub(crate) enum DirectoryKind {
     Accounts = 1,
     /// The conversations that stored a message on a day; the shard is the day since 1970, modulo 2^16.
     Day = 2,
+    /// The groups of an app.
+    Groups = 3,
+}
+
+/// Conversations that keep their history apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum History {
+    Pairs,
+    Groups,
 }
 
 const CLUSTER: u8 = b'c';
 const APP: u8 = b'a';
 const USER: u8 = b'u';
 const PAIR: u8 = b'p';
+const GROUP: u8 = b'g';
 const DIRECTORY: u8 = b'd';
 
 impl Home {
     pub(crate) fn partition(&self) -> Partition {
-        let mut name = BytesMut::with_capacity(40);
+        let mut name = BytesMut::with_capacity(56);
         match self {
             Self::Cluster => name.put_u8(CLUSTER),
             Self::App(app) => {
@@ -79,6 +92,11 @@ impl Home {
                 name.put_u64(pair.low.0);
                 name.put_u64(pair.high.0);
             }
+            Self::Group(app, group) => {
+                name.put_u8(GROUP);
+                name.put_u32(app.0);
+                name.put_slice(group.as_bytes());
+            }
             Self::Directory(app, kind, shard) => {
                 name.put_u8(DIRECTORY);
                 name.put_u32(app.0);
@@ -86,7 +104,7 @@ impl Home {
                 name.put_u16(*shard);
             }
         }
-        Partition::new(name.freeze()).expect("names are at most 40 bytes")
+        Partition::new(name.freeze()).expect("names are at most 53 bytes")
     }
 
     /// Which entity `partition` is; `None` for a name that this version does not write.
@@ -106,11 +124,13 @@ impl Home {
                 let high = TinyId(u64::from_be_bytes(high.try_into().ok()?));
                 Some(Self::Pair(app, PairKey { low, high }))
             }
+            GROUP => Some(Self::Group(app, GroupId::parse(std::str::from_utf8(id).ok()?).ok()?)),
             DIRECTORY => {
                 let [kind, high, low] = id else { return None };
                 let kind = match kind {
                     1 => DirectoryKind::Accounts,
                     2 => DirectoryKind::Day,
+                    3 => DirectoryKind::Groups,
                     _ => return None,
                 };
                 Some(Self::Directory(app, kind, u16::from_be_bytes([*high, *low])))
@@ -133,7 +153,10 @@ pub(crate) mod key {
     const BLOCKED: u8 = 0x22;
     const FRIEND_REQUEST: u8 = 0x23;
     const FRIEND_GROUP: u8 = 0x24;
-    const JOINED_GROUP: u8 = 0x25;
+    const GROUP_INFO: u8 = 0x28;
+    const MEMBER: u8 = 0x29;
+    const MUTE: u8 = 0x2a;
+    const APPLICATION: u8 = 0x2b;
     const ENTRY: u8 = 0x30;
     const MESSAGE: u8 = family::LOG;
 
@@ -161,6 +184,86 @@ pub(crate) mod key {
         UserId::parse(std::str::from_utf8(peer).ok()?).ok()
     }
 
+    /// The index row of a group conversation.
+    pub(crate) fn group_conversation(group: &GroupId) -> Bytes {
+        tagged(&[CONVERSATION, 2], group.as_bytes())
+    }
+
+    /// The group of an index row's key.
+    pub(crate) fn conversation_group(key: &[u8]) -> Option<GroupId> {
+        let group = key.strip_prefix(&[CONVERSATION, 2])?;
+        GroupId::parse(std::str::from_utf8(group).ok()?).ok()
+    }
+
+    /// The profile of a group.
+    pub(crate) fn group_info(incarnation: u64) -> Bytes {
+        tagged(&[GROUP_INFO], &incarnation.to_be_bytes())
+    }
+
+    /// A member of a group.
+    pub(crate) fn member(incarnation: u64, user: &UserId) -> Bytes {
+        of_incarnation(MEMBER, incarnation, user.as_bytes())
+    }
+
+    /// Until when somebody is muted in a group, member or not.
+    pub(crate) fn mute(incarnation: u64, user: &UserId) -> Bytes {
+        of_incarnation(MUTE, incarnation, user.as_bytes())
+    }
+
+    /// Somebody who asks to join a group.
+    pub(crate) fn application(incarnation: u64, user: &UserId) -> Bytes {
+        of_incarnation(APPLICATION, incarnation, user.as_bytes())
+    }
+
+    /// The user that a row of a group is about.
+    pub(crate) fn user_of_group_row(key: &[u8]) -> Option<UserId> {
+        UserId::parse(std::str::from_utf8(key.get(9..)?).ok()?).ok()
+    }
+
+    /// A message of a group.
+    pub(crate) fn group_message(incarnation: u64, seq: u64) -> Bytes {
+        of_incarnation(MESSAGE, incarnation, &seq.to_be_bytes())
+    }
+
+    /// The sequence number of a group's message row.
+    pub(crate) fn group_message_seq(key: &[u8]) -> Option<u64> {
+        Some(u64::from_be_bytes(key.strip_prefix(&[MESSAGE])?.get(8..)?.try_into().ok()?))
+    }
+
+    /// Row families of a group that one reads as a whole.
+    #[derive(Debug, Clone, Copy)]
+    pub(crate) enum GroupRows {
+        Info,
+        Members,
+        Mutes,
+        Applications,
+        Messages,
+    }
+
+    /// The range that holds all rows of one family of an incarnation.
+    pub(crate) fn group_rows(rows: GroupRows, incarnation: u64) -> (Bytes, Bytes) {
+        let family = match rows {
+            GroupRows::Info => GROUP_INFO,
+            GroupRows::Members => MEMBER,
+            GroupRows::Mutes => MUTE,
+            GroupRows::Applications => APPLICATION,
+            GroupRows::Messages => MESSAGE,
+        };
+        let to = match incarnation.checked_add(1) {
+            Some(next) => of_incarnation(family, next, b""),
+            None => Bytes::copy_from_slice(&[family + 1]),
+        };
+        (of_incarnation(family, incarnation, b""), to)
+    }
+
+    fn of_incarnation(family: u8, incarnation: u64, rest: &[u8]) -> Bytes {
+        let mut key = BytesMut::with_capacity(9 + rest.len());
+        key.put_u8(family);
+        key.put_u64(incarnation);
+        key.put_slice(rest);
+        key.freeze()
+    }
+
     /// Row families of a user that one reads as a whole.
     #[derive(Debug, Clone, Copy)]
     pub(crate) enum UserRows {
@@ -169,7 +272,6 @@ pub(crate) mod key {
         Blocked,
         FriendRequests,
         FriendGroups,
-        JoinedGroups,
     }
 
     /// The range that holds all rows of one family.
@@ -180,7 +282,6 @@ pub(crate) mod key {
             UserRows::Blocked => BLOCKED,
             UserRows::FriendRequests => FRIEND_REQUEST,
             UserRows::FriendGroups => FRIEND_GROUP,
-            UserRows::JoinedGroups => JOINED_GROUP,
         };
         (Bytes::copy_from_slice(&[first]), Bytes::copy_from_slice(&[first + 1]))
     }
@@ -202,6 +303,15 @@ pub(crate) mod key {
     /// An entry of a list of partitions.
     pub(crate) fn named_entry(partition: &Partition) -> Bytes {
         tagged(&[ENTRY], partition.as_bytes())
+    }
+
+    /// The named entries of one kind of conversation.
+    pub(crate) fn entries_of(history: History) -> (Bytes, Bytes) {
+        let kind = match history {
+            History::Pairs => PAIR,
+            History::Groups => GROUP,
+        };
+        (tagged(&[ENTRY], &[kind]), tagged(&[ENTRY], &[kind + 1]))
     }
 
     /// The partition of a named entry.
@@ -284,6 +394,9 @@ pub(crate) struct AppRow {
     /// One-to-one messages of this day (since 1970) and before have been removed.
     #[prost(uint32, tag = "6")]
     pub(crate) history_cut_day: u32,
+    /// The same for group messages.
+    #[prost(uint32, tag = "7")]
+    pub(crate) group_history_cut_day: u32,
 }
 
 /// `Home::User`, head. Kept as a tombstone when the account is deleted.
@@ -491,10 +604,244 @@ impl MessageFlags {
     }
 }
 
+/// `Home::User`, one group of the user: he is a member, and this is what he knows of the conversation.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct GroupIndexRow {
+    /// Of the group.
+    #[prost(uint64, tag = "1")]
+    pub(crate) incarnation: u64,
+    /// [`MemberRow::joined_as`]: tells a later membership from an earlier one.
+    #[prost(uint64, tag = "2")]
+    pub(crate) joined_as: u64,
+    /// All messages up to this one are read.
+    #[prost(uint64, tag = "3")]
+    pub(crate) read_seq: u64,
+    /// [`GroupHeadRow::counted`] there.
+    #[prost(uint64, tag = "4")]
+    pub(crate) read_count: u64,
+    /// [`MemberRow::sent`] there.
+    #[prost(uint64, tag = "5")]
+    pub(crate) read_sent: u64,
+    /// Hidden from the list until a message with a higher sequence number.
+    #[prost(uint64, tag = "6")]
+    pub(crate) hidden_through: u64,
+    /// History up to this one is gone for this user.
+    #[prost(uint64, tag = "7")]
+    pub(crate) cleared_through: u64,
+    /// When it was pinned, unix seconds; 0 if it is not.
+    #[prost(uint32, tag = "8")]
+    pub(crate) pinned_at: u32,
+    /// Number of the receive option.
+    #[prost(uint32, tag = "9")]
+    pub(crate) receive_option: u32,
+    /// Bit set of standard marks.
+    #[prost(fixed64, tag = "10")]
+    pub(crate) marks: u64,
+    #[prost(string, tag = "11")]
+    pub(crate) custom_mark: String,
+    #[prost(uint32, repeated, tag = "12")]
+    pub(crate) groups: Vec<u32>,
+}
+
+/// `Home::Group`, head: under 256 bytes, rewritten by each message. Kept as a tombstone when the group is
+/// dismissed.
+#[derive(Clone, Copy, PartialEq, prost::Message)]
+pub(crate) struct GroupHeadRow {
+    /// Number of the group under this id, higher than that of any before.
+    #[prost(uint64, tag = "1")]
+    pub(crate) incarnation: u64,
+    /// 0 while the group exists.
+    #[prost(uint64, tag = "2")]
+    pub(crate) dismissed_ms: u64,
+    /// Sequence number of the last stored message; the first is 1.
+    #[prost(uint64, tag = "3")]
+    pub(crate) last: u64,
+    /// Its second; later ones never get an earlier second.
+    #[prost(uint32, tag = "4")]
+    pub(crate) last_time: u32,
+    /// How many messages count as unread for whoever did not send them.
+    #[prost(uint64, tag = "5")]
+    pub(crate) counted: u64,
+    /// The last message that lists show.
+    #[prost(uint64, tag = "6")]
+    pub(crate) shown: u64,
+    #[prost(uint32, tag = "7")]
+    pub(crate) shown_time: u32,
+    /// The first message that retention has left.
+    #[prost(uint64, tag = "8")]
+    pub(crate) first_live: u64,
+    /// Day (since 1970) of the last entry in the day directory.
+    #[prost(uint32, tag = "9")]
+    pub(crate) last_day: u32,
+    /// Counts memberships: each gets a number of its own.
+    #[prost(uint64, tag = "10")]
+    pub(crate) joins: u64,
+}
+
+/// `Home::Group`, profile.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct GroupInfoRow {
+    #[prost(uint32, tag = "1")]
+    pub(crate) kind: u32,
+    #[prost(string, tag = "2")]
+    pub(crate) name: String,
+    #[prost(string, tag = "3")]
+    pub(crate) introduction: String,
+    #[prost(string, tag = "4")]
+    pub(crate) notification: String,
+    #[prost(string, tag = "5")]
+    pub(crate) face_url: String,
+    /// Empty when nobody owns it.
+    #[prost(string, tag = "6")]
+    pub(crate) owner: String,
+    #[prost(uint32, tag = "7")]
+    pub(crate) created: u32,
+    /// Rises with each change of the profile.
+    #[prost(uint64, tag = "8")]
+    pub(crate) info_seq: u64,
+    #[prost(uint32, tag = "9")]
+    pub(crate) changed: u32,
+    #[prost(uint32, tag = "10")]
+    pub(crate) max_members: u32,
+    #[prost(uint32, tag = "11")]
+    pub(crate) apply_option: u32,
+    #[prost(uint32, tag = "12")]
+    pub(crate) invite_option: u32,
+    #[prost(bool, tag = "13")]
+    pub(crate) mute_all: bool,
+    #[prost(bool, tag = "14")]
+    pub(crate) supports_topics: bool,
+}
+
+/// `Home::Group`, one member.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct MemberRow {
+    /// Of the account.
+    #[prost(uint64, tag = "1")]
+    pub(crate) tiny_id: u64,
+    #[prost(uint32, tag = "2")]
+    pub(crate) role: u32,
+    #[prost(uint32, tag = "3")]
+    pub(crate) joined: u32,
+    /// Number of the membership within the group.
+    #[prost(uint64, tag = "4")]
+    pub(crate) joined_as: u64,
+    /// The first message that the member may see.
+    #[prost(uint64, tag = "5")]
+    pub(crate) first_seq: u64,
+    #[prost(string, tag = "6")]
+    pub(crate) name_card: String,
+    /// Messages of this membership that count as unread for others.
+    #[prost(uint64, tag = "7")]
+    pub(crate) sent: u64,
+    #[prost(uint32, tag = "8")]
+    pub(crate) last_sent: u32,
+}
+
+/// `Home::Group`, a mute.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct MuteRow {
+    /// Last muted second; the greatest number is for ever.
+    #[prost(uint32, tag = "1")]
+    pub(crate) until: u32,
+}
+
+/// `Home::Group`, somebody who asks to join.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct ApplicationRow {
+    #[prost(uint64, tag = "1")]
+    pub(crate) tiny_id: u64,
+    #[prost(uint64, tag = "2")]
+    pub(crate) asked_ms: u64,
+    #[prost(string, tag = "3")]
+    pub(crate) wording: String,
+}
+
+/// `Home::Group`, a message or tip as sent. Never changed.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct GroupMessageRow {
+    #[prost(string, tag = "1")]
+    pub(crate) from: String,
+    #[prost(uint64, tag = "2")]
+    pub(crate) from_tiny_id: u64,
+    #[prost(uint32, tag = "3")]
+    pub(crate) random: u32,
+    #[prost(uint32, tag = "4")]
+    pub(crate) client_seq: u32,
+    #[prost(uint32, tag = "5")]
+    pub(crate) time: u32,
+    #[prost(uint32, tag = "6")]
+    pub(crate) client_time: u32,
+    /// Compact JSON array of elements; empty for a tip.
+    #[prost(string, tag = "7")]
+    pub(crate) body: String,
+    #[prost(string, tag = "8")]
+    pub(crate) cloud_custom_data: String,
+    #[prost(uint32, tag = "9")]
+    pub(crate) priority: u32,
+    /// Bits of [`MessageFlags`].
+    #[prost(uint32, tag = "10")]
+    pub(crate) flags: u32,
+    /// [`GroupHeadRow::counted`] after this message.
+    #[prost(uint64, tag = "11")]
+    pub(crate) counted: u64,
+    #[prost(message, repeated, tag = "12")]
+    pub(crate) mentions: Vec<MentionRow>,
+    #[prost(message, optional, tag = "13")]
+    pub(crate) tip: Option<TipRow>,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct MentionRow {
+    #[prost(bool, tag = "1")]
+    pub(crate) all: bool,
+    #[prost(string, tag = "2")]
+    pub(crate) user: String,
+}
+
+/// What a tip tells.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct TipRow {
+    #[prost(uint32, tag = "1")]
+    pub(crate) kind: u32,
+    #[prost(string, tag = "2")]
+    pub(crate) operator: String,
+    #[prost(string, repeated, tag = "3")]
+    pub(crate) members: Vec<String>,
+    #[prost(uint64, optional, tag = "4")]
+    pub(crate) member_num: Option<u64>,
+    #[prost(message, optional, tag = "5")]
+    pub(crate) changed: Option<ChangedRow>,
+    /// Seconds for which `members` are muted.
+    #[prost(uint32, optional, tag = "6")]
+    pub(crate) muted_s: Option<u32>,
+}
+
+/// What a tip tells of a changed profile.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct ChangedRow {
+    #[prost(string, optional, tag = "1")]
+    pub(crate) name: Option<String>,
+    #[prost(string, optional, tag = "2")]
+    pub(crate) introduction: Option<String>,
+    #[prost(string, optional, tag = "3")]
+    pub(crate) notification: Option<String>,
+    #[prost(string, optional, tag = "4")]
+    pub(crate) face_url: Option<String>,
+    #[prost(string, optional, tag = "5")]
+    pub(crate) owner: Option<String>,
+    #[prost(uint32, optional, tag = "6")]
+    pub(crate) apply_option: Option<u32>,
+    #[prost(uint32, optional, tag = "7")]
+    pub(crate) invite_option: Option<u32>,
+    #[prost(bool, optional, tag = "8")]
+    pub(crate) mute_all: Option<bool>,
+}
+
 /// Outbox: what must follow elsewhere. Carried out at least once, so each job is idempotent.
 #[derive(Clone, PartialEq, prost::Message)]
 pub(crate) struct JobRow {
-    #[prost(oneof = "Job", tags = "1, 2, 3, 4")]
+    #[prost(oneof = "Job", tags = "1, 2, 3, 4, 5, 6, 7, 8")]
     pub(crate) job: Option<Job>,
 }
 
@@ -512,6 +859,85 @@ pub(crate) enum Job {
     /// Make an administrator's account, so that it can be a sender.
     #[prost(message, tag = "4")]
     ImportAdmin(ImportAdminJob),
+    /// Put a group into its new members' index of conversations, or take it out.
+    #[prost(message, tag = "5")]
+    IndexMembers(IndexMembersJob),
+    /// Remove what a dismissed group has left: from its members' index, then its rows.
+    #[prost(message, tag = "6")]
+    BuryGroup(BuryGroupJob),
+    /// List (or unlist) a group in its directory.
+    #[prost(message, tag = "7")]
+    ListGroup(ListGroupJob),
+    /// Take a deleted account out of its groups.
+    #[prost(message, tag = "8")]
+    LeaveGroups(LeaveGroupsJob),
+}
+
+/// Members of a group who came or went, in one commit.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct IndexMembersJob {
+    #[prost(uint64, tag = "1")]
+    pub(crate) incarnation: u64,
+    #[prost(message, repeated, tag = "2")]
+    pub(crate) joined: Vec<JoinedRow>,
+    #[prost(message, repeated, tag = "3")]
+    pub(crate) left: Vec<LeftRow>,
+}
+
+/// What a new member's index row begins with.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct JoinedRow {
+    #[prost(string, tag = "1")]
+    pub(crate) user: String,
+    #[prost(uint64, tag = "2")]
+    pub(crate) tiny_id: u64,
+    /// [`MemberRow::joined_as`].
+    #[prost(uint64, tag = "3")]
+    pub(crate) joined_as: u64,
+    /// Read up to here, and the ordinal there.
+    #[prost(uint64, tag = "4")]
+    pub(crate) read_seq: u64,
+    #[prost(uint64, tag = "5")]
+    pub(crate) read_count: u64,
+    /// Not in the list before a message with a higher sequence number.
+    #[prost(uint64, tag = "6")]
+    pub(crate) hidden_through: u64,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct LeftRow {
+    #[prost(string, tag = "1")]
+    pub(crate) user: String,
+    #[prost(uint64, tag = "2")]
+    pub(crate) joined_as: u64,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct BuryGroupJob {
+    #[prost(uint64, tag = "1")]
+    pub(crate) incarnation: u64,
+    /// Sequence number of its last message.
+    #[prost(uint64, tag = "2")]
+    pub(crate) last: u64,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct ListGroupJob {
+    #[prost(uint64, tag = "1")]
+    pub(crate) incarnation: u64,
+    /// Number of the type.
+    #[prost(uint32, tag = "2")]
+    pub(crate) kind: u32,
+    #[prost(bool, tag = "3")]
+    pub(crate) dismissed: bool,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct LeaveGroupsJob {
+    #[prost(uint64, tag = "1")]
+    pub(crate) tiny_id: u64,
+    #[prost(string, repeated, tag = "2")]
+    pub(crate) groups: Vec<String>,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -545,9 +971,12 @@ pub(crate) struct ImportAdminJob {
 /// An entry of a directory.
 #[derive(Clone, PartialEq, prost::Message)]
 pub(crate) struct EntryRow {
-    /// A user's id; empty where the key says it all.
+    /// A user's or group's id; empty where the key says it all.
     #[prost(bytes = "bytes", tag = "1")]
     pub(crate) name: Bytes,
+    /// Number of a group's type.
+    #[prost(uint32, tag = "2")]
+    pub(crate) kind: u32,
 }
 
 /// `Home::Directory`, head.
@@ -555,6 +984,9 @@ pub(crate) struct EntryRow {
 pub(crate) struct DirectoryRow {
     #[prost(uint64, tag = "1")]
     pub(crate) count: u64,
+    /// How many of each type of group.
+    #[prost(btree_map = "uint32, uint64", tag = "2")]
+    pub(crate) by_kind: std::collections::BTreeMap<u32, u64>,
 }
 
 #[cfg(test)]
@@ -574,6 +1006,8 @@ mod tests {
             Home::Pair(app, pair),
             Home::Directory(app, DirectoryKind::Accounts, 513),
             Home::Directory(app, DirectoryKind::Day, 7),
+            Home::Directory(app, DirectoryKind::Groups, 3),
+            Home::Group(app, GroupId::parse("@TGS#1").expect("valid")),
         ] {
             assert_eq!(Home::of(&home.partition()), Some(home));
         }
@@ -599,6 +1033,42 @@ mod tests {
             last_day: u32::MAX,
         };
         assert!(head.encoded_len() < 256);
+    }
+
+    #[test]
+    fn the_head_of_a_busy_group_stays_under_256_bytes() {
+        let head = GroupHeadRow {
+            incarnation: u64::MAX,
+            dismissed_ms: u64::MAX,
+            last: u64::MAX,
+            last_time: u32::MAX,
+            counted: u64::MAX,
+            shown: u64::MAX,
+            shown_time: u32::MAX,
+            first_live: u64::MAX,
+            last_day: u32::MAX,
+            joins: u64::MAX,
+        };
+        assert!(head.encoded_len() < 256);
+    }
+
+    #[test]
+    fn rows_of_one_incarnation_are_apart_from_those_of_all_others() {
+        let user = UserId::parse("~").expect("valid");
+        for (rows, row) in [
+            (key::GroupRows::Members, key::member(7, &user)),
+            (key::GroupRows::Messages, key::group_message(7, u64::MAX)),
+            (key::GroupRows::Mutes, key::mute(7, &user)),
+        ] {
+            let (from, to) = key::group_rows(rows, 7);
+            assert!(from <= row && row < to);
+            for other in [6, 8, u64::MAX] {
+                let (from, to) = key::group_rows(rows, other);
+                assert!(row < from || row >= to);
+            }
+        }
+        assert_eq!(key::user_of_group_row(&key::member(7, &user)), Some(user));
+        assert_eq!(key::group_message_seq(&key::group_message(7, 9)), Some(9));
     }
 
     #[test]

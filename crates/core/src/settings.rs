@@ -7,6 +7,8 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use teahouse_proto::ids::UserId;
+
 /// A value that a setting can have.
 pub trait SettingValue: Sized + Clone + PartialEq {
     /// What may be written, for people: `a number`, `on or off`.
@@ -92,6 +94,23 @@ impl SettingValue for FieldNames {
     }
     fn show(&self) -> String {
         self.0.join(",")
+    }
+}
+
+/// Accounts by id.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Accounts(pub Vec<UserId>);
+
+impl SettingValue for Accounts {
+    const EXPECTS: &'static str = "account ids, separated by commas, at most 100";
+    fn parse(text: &str) -> Option<Self> {
+        const ACCOUNTS_MAX: usize = 100;
+        let ids = text.split(',').map(str::trim).filter(|id| !id.is_empty());
+        let ids: Result<Vec<UserId>, _> = ids.map(UserId::parse).collect();
+        ids.ok().filter(|ids| ids.len() <= ACCOUNTS_MAX).map(Self)
+    }
+    fn show(&self) -> String {
+        self.0.iter().map(UserId::as_str).collect::<Vec<_>>().join(",")
     }
 }
 
@@ -202,6 +221,34 @@ settings! {
     conversation_list_max: u32 = 500, "conversation.list_max", 1..=100_000;
     /// A deleted conversation also disappears from the user's other devices.
     conversation_sync_delete: bool = false, "conversation.sync_delete";
+    /// Largest group message: bytes of the compact elements and the custom data together.
+    group_body_bytes_max: u32 = 12_288, "group.body_bytes_max", 64..=49_152;
+    /// How long a repeated group send is recognised and answered with the first result, seconds.
+    group_dedupe_s: u32 = 300, "group.dedupe_s", 1..=3_600;
+    /// How long group messages are kept, days; 0 keeps them for ever.
+    group_history_days: u32 = 90, "group.history_days", 0..=36_500;
+    /// Messages a second that a group may have; those beyond are refused with 10023, the least important first.
+    group_messages_per_second: u32 = 40, "group.messages_per_second", 1..=1_000_000;
+    /// Most members of a group of type Private, Public or ChatRoom.
+    group_members_max: u32 = 5_000, "group.members_max", 2..=100_000;
+    /// Most members of a community.
+    community_members_max: u32 = 100_000, "community.members_max", 2..=1_000_000;
+    /// Most groups that one user is in.
+    group_joined_max: u32 = 3_000, "group.joined_max", 1..=100_000;
+    /// Longest name of a group, bytes.
+    group_name_bytes_max: u32 = 100, "group.name_bytes_max", 1..=1_000;
+    /// Longest introduction of a group, bytes.
+    group_introduction_bytes_max: u32 = 240, "group.introduction_bytes_max", 1..=4_000;
+    /// Longest notice of a group, bytes.
+    group_notification_bytes_max: u32 = 300, "group.notification_bytes_max", 1..=4_000;
+    /// Longest avatar URL of a group, bytes.
+    group_face_url_bytes_max: u32 = 500, "group.face_url_bytes_max", 1..=4_000;
+    /// Longest name of a member within a group, bytes.
+    group_name_card_bytes_max: u32 = 50, "group.name_card_bytes_max", 1..=1_000;
+    /// Messages a second that a live room may have; those beyond are dropped, the least important first.
+    room_messages_per_second: u32 = 40, "room.messages_per_second", 1..=1_000_000;
+    /// Accounts whose messages in live rooms are never dropped and count for no limit.
+    room_never_dropped: Accounts = Accounts::default(), "room.never_dropped";
     /// Custom profile fields, named without the Tag_Profile_Custom_ prefix.
     profile_custom_fields: FieldNames = FieldNames::default(), "profile.custom_fields";
     /// Which platforms of one user may be logged in at the same time.

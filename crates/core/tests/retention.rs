@@ -87,6 +87,7 @@ async fn old_messages_go_and_younger_ones_stay() {
         random: Arc::new(Sequence(AtomicU64::new(1))),
         spawn: background.clone(),
         node_number: 1,
+        shards: 1,
     };
     let node = Node::open(env, Arc::new(Memory::new()), registry()).await.expect("opens");
     node.create_app(APP, "secret").await.expect("made");

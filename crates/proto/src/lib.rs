@@ -7,6 +7,7 @@
 //! - [`fields`]: reading a JSON object field by field;
 //! - [`frame`], [`envelope`](mod@envelope): requests, replies and answers;
 //! - [`message`]: message bodies with their elements, and what goes along with them;
+//! - [`group`]: the words of groups;
 //! - [`push`]: events for clients, and the frames that carry them;
 //! - [`usersig`]: the ticket that lets a user in.
 //!
@@ -20,6 +21,7 @@ pub mod error;
 pub mod fields;
 pub mod frame;
 pub mod fuzz;
+pub mod group;
 pub mod ids;
 pub mod message;
 pub mod platform;

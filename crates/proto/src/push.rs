@@ -4,7 +4,9 @@
 //! straight from the server's state into the bytes that all recipients share. To whom an event goes
 //! is not known here.
 
-use bytes::Bytes;
+mod group;
+
+use bytes::{BufMut, Bytes};
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 
@@ -13,6 +15,12 @@ use crate::ids::{GroupId, MsgKey, TinyId, UserId};
 use crate::message::{MessageBody, SendControl};
 use crate::platform::Platform;
 use crate::time::UnixSeconds;
+
+pub use group::{
+    EVENT_MESSAGE, EVENT_NOTICE, EVENT_TIP, Face, GroupAt, GroupChanges, GroupContent, GroupInfo,
+    GroupMessage, GroupNotice, GroupRead, GroupTip, NameCard, NoticeKind, PLACE_GONE,
+    SYSTEM_ACCOUNT, TipKind,
+};
 
 /// Command of ordinary pushes.
 pub const MSG_PUSH: &str = "im_open_push.msg_push";
@@ -200,6 +208,63 @@ pub enum Event<'a> {
     ProfileChanges(&'a [ProfileChange<'a>]),
     /// Changes of the conversation list.
     ConversationChanges(&'a [ConversationChange<'a>]),
+    /// Notices about groups.
+    GroupNotices(&'a [GroupNotice<'a>]),
+    /// Groups that were read on another device.
+    GroupReads(&'a [GroupRead<'a>]),
+}
+
+/// A message or tip of a group, encoded once, for a frame that holds one or many.
+#[derive(Debug, Clone)]
+pub struct GroupPiece {
+    event: u32,
+    json: Bytes,
+}
+
+impl GroupPiece {
+    /// Encodes `message`.
+    #[must_use]
+    pub fn new(message: &GroupMessage<'_>) -> Self {
+        // A guess at the size that spares most messages a reallocation.
+        let mut buffer = Vec::with_capacity(1_024);
+        frame::write_json(&mut buffer, message);
+        Self { event: message.event, json: buffer.into() }
+    }
+
+    /// Bytes it takes in a frame.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.json.len()
+    }
+}
+
+/// A push frame with these messages and tips, in their order.
+#[must_use]
+pub fn group_frame<'a>(pieces: impl IntoIterator<Item = &'a GroupPiece> + Clone) -> Bytes {
+    let bytes: usize = pieces.clone().into_iter().map(|piece| piece.json.len() + 1).sum();
+    let mut buffer = frame::begin(MSG_PUSH, PUSH_SEQ, bytes + 128);
+    buffer.put_slice(b"{\"EventArray\":[");
+    let mut open = None;
+    for piece in pieces {
+        if open == Some(piece.event) {
+            buffer.put_u8(b',');
+        } else {
+            if open.is_some() {
+                buffer.put_slice(b"]},");
+            }
+            buffer.put_slice(match piece.event {
+                EVENT_MESSAGE => b"{\"Event\":3,\"GroupMsgArray\":[",
+                _ => b"{\"Event\":4,\"GroupTips\":[" as &[u8],
+            });
+            open = Some(piece.event);
+        }
+        buffer.put_slice(&piece.json);
+    }
+    if open.is_some() {
+        buffer.put_slice(b"]}");
+    }
+    buffer.put_slice(b"]}");
+    frame::end(buffer)
 }
 
 /// What goes along with the events of one frame.
@@ -270,6 +335,8 @@ impl Serialize for Event<'_> {
             Self::ConversationChanges(changes) => {
                 entry(serializer, 13, "RecentContactMod", changes)
             }
+            Self::GroupNotices(notices) => entry(serializer, EVENT_NOTICE, "GroupTips", notices),
+            Self::GroupReads(reads) => entry(serializer, EVENT_NOTICE, "GroupTips", reads),
         }
     }
 }
@@ -429,6 +496,25 @@ mod tests {
             revoker_info: None,
             msg_key: None,
         }
+    }
+
+    #[test]
+    fn pieces_of_one_kind_stand_in_one_array_and_keep_their_order() {
+        let piece = |event, json: &'static str| GroupPiece { event, json: json.into() };
+        let pieces = [
+            piece(EVENT_MESSAGE, r#"{"n":1}"#),
+            piece(EVENT_MESSAGE, r#"{"n":2}"#),
+            piece(EVENT_TIP, r#"{"n":3}"#),
+            piece(EVENT_MESSAGE, r#"{"n":4}"#),
+        ];
+        let frame = group_frame(&pieces);
+        let frame: serde_json::Value = serde_json::from_slice(&frame).unwrap();
+        let expected = serde_json::json!([
+            { "Event": 3, "GroupMsgArray": [{ "n": 1 }, { "n": 2 }] },
+            { "Event": 4, "GroupTips": [{ "n": 3 }] },
+            { "Event": 3, "GroupMsgArray": [{ "n": 4 }] },
+        ]);
+        assert_eq!(frame["body"]["EventArray"], expected);
     }
 
     #[test]

@@ -82,11 +82,12 @@ impl Spawn for Work {
     }
 }
 
-pub(crate) fn system(work: &Work, node_number: u16) -> Env {
+pub(crate) fn system(work: &Work, node_number: u16, shards: usize) -> Env {
     Env {
         clock: Arc::new(SystemClock),
         random: Arc::new(SystemRandom),
         spawn: Arc::new(work.clone()),
         node_number,
+        shards,
     }
 }

@@ -181,6 +181,7 @@ impl Client {
             query.platform,
             // Compressed frames are binary by nature.
             query.compress && framing == Framing::Binary,
+            shard.number,
             app.facts().settings.gateway_send_queue_bytes as usize,
             server.node.now(),
         );

@@ -79,7 +79,7 @@ async fn serve(config: Config, apps: &[NewApp], dev: bool) -> Result<(), Failure
         listener.local_addr().map_err(|problem| cannot_listen(config.listen, &problem))?;
     let store = Arc::new(open_store(&config.data)?);
     let work = Work::default();
-    let environment = env::system(&work, config.node_number);
+    let environment = env::system(&work, config.node_number, config.shard_count());
     let node = Node::open(environment, store.clone(), commands::registry())
         .await
         .map_err(|problem| Failure(format!("{}: {problem}", config.data.display())))?;
@@ -109,6 +109,7 @@ async fn serve(config: Config, apps: &[NewApp], dev: bool) -> Result<(), Failure
     }
     say(format!("ready {scheme}://{address}"))?;
     let ticking = tokio::spawn(tick(server.node.clone()));
+    let pacing = tokio::spawn(run_due(server.node.clone()));
     let mut next = 0;
     loop {
         tokio::select! {
@@ -123,6 +124,7 @@ async fn serve(config: Config, apps: &[NewApp], dev: bool) -> Result<(), Failure
     }
     // Whatever it was about is taken up again by the next start, or saved by `stop`.
     ticking.abort();
+    pacing.abort();
     drop(listener);
     drop(control_file);
     stop(&server, shards).await
@@ -134,6 +136,21 @@ async fn tick(node: Arc<Node>) {
     loop {
         tick.tick().await;
         node.tick().await;
+    }
+}
+
+/// Does what is due within the second, when it is due.
+async fn run_due(node: Arc<Node>) {
+    loop {
+        let Some(due) = node.next_due() else {
+            node.due_changed().await;
+            continue;
+        };
+        let wait = Duration::from_millis(due.0.saturating_sub(node.now().0));
+        tokio::select! {
+            () = tokio::time::sleep(wait) => node.run_due(),
+            () = node.due_changed() => {}
+        }
     }
 }
 

@@ -32,6 +32,8 @@ type Seats = HashMap<u64, (Arc<App>, Arc<Connection>)>;
 /// The gateway connections of one shard.
 #[derive(Default)]
 pub(crate) struct Shard {
+    /// As the hub counts them.
+    pub(crate) number: usize,
     connections: Mutex<Seats>,
     last_seat: AtomicU64,
 }
@@ -63,7 +65,7 @@ impl Shard {
     /// Starts a shard's thread.
     pub(crate) fn start(server: Arc<Server>, number: usize) -> Result<Handle, Failure> {
         let (sockets, accepted) = mpsc::channel(ACCEPTED_MAX);
-        let shard = Arc::new(Self::default());
+        let shard = Arc::new(Self { number, ..Self::default() });
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
@@ -77,6 +79,9 @@ impl Shard {
     }
 
     async fn run(self: Arc<Self>, server: Arc<Server>, mut accepted: mpsc::Receiver<TcpStream>) {
+        let hub = server.node.clone();
+        let number = self.number;
+        tokio::spawn(async move { hub.hub().fan_out(number).await });
         let mut sweep = tokio::time::interval(SWEEP);
         loop {
             tokio::select! {

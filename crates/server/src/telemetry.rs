@@ -94,9 +94,11 @@ pub(crate) fn page(handle: &PrometheusHandle, node: &Node) -> String {
     metrics::counter!("teahouse_store_bytes_total").absolute(stats.bytes);
     metrics::gauge!("teahouse_store_queued_commits").set(stats.queued_commits as f64);
     metrics::gauge!("teahouse_sessions").set(node.hub().sessions() as f64);
-    let (users, pairs) = node.cached();
-    metrics::gauge!("teahouse_cached_entities", "kind" => "user").set(users as f64);
-    metrics::gauge!("teahouse_cached_entities", "kind" => "pair").set(pairs as f64);
+    let cached = node.cached();
+    metrics::gauge!("teahouse_cached_entities", "kind" => "user").set(cached.users as f64);
+    metrics::gauge!("teahouse_cached_entities", "kind" => "pair").set(cached.pairs as f64);
+    metrics::gauge!("teahouse_cached_entities", "kind" => "group").set(cached.groups as f64);
+    metrics::gauge!("teahouse_rooms").set(cached.rooms as f64);
     handle.run_upkeep();
     let mut page = handle.render();
     latency(&mut page, &stats.latency);

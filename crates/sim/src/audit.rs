@@ -129,6 +129,7 @@ impl Sim {
             format!("probe-{user}"),
             Platform::Pc,
             false,
+            0,
             1 << 24,
             self.clock.now(),
         );

@@ -91,6 +91,7 @@ impl Process {
             random: Arc::new(SeededRandom::new(seed)),
             spawn: Arc::new(executor.spawner()),
             node_number: 1,
+            shards: 1,
         };
         let opening = Slot::default();
         let (disk, slot) = (disk.clone(), opening.clone());

@@ -409,6 +409,7 @@ impl Sim {
             self.devices[device].instance(),
             self.devices[device].platform,
             false,
+            0,
             1 << 20,
             self.clock.now(),
         );

@@ -13,15 +13,17 @@ use teahouse_proto::time::{UnixMillis, UnixSeconds};
 use teahouse_store::{Direction, Partition, ReadError};
 
 use crate::app::App;
-use crate::conversation::Conversations;
+use crate::conversation::{self, Conversations};
 use crate::directory;
-use crate::entity::{Change, Entity, State};
+use crate::entity::{Change, Entity, State, in_parallel};
 use crate::error::Outcome;
 use crate::event::{AccountRef, DevicesKicked, Event, ProfileChanged};
 use crate::hub::Heard;
 use crate::node::{Node, decode_row};
 use crate::profile::{self, ProfileItem, ProfileValue};
-use crate::rows::{AccountRow, DevicesRow, Home, Job, ListAccountJob, ProfileRow, key};
+use crate::rows::{
+    AccountRow, DevicesRow, Home, Job, LeaveGroupsJob, ListAccountJob, ProfileRow, key,
+};
 
 /// The state of one user. A user that never existed, or was deleted, is a state too.
 #[derive(Default)]
@@ -154,6 +156,20 @@ pub(crate) async fn existing(
     })
 }
 
+/// Nick and avatar of these users, in the same order.
+pub(crate) async fn faces(
+    node: &Node,
+    app: &App,
+    users: &[UserId],
+) -> Outcome<Vec<(String, (String, String))>> {
+    const AT_ONCE: usize = 32;
+    let faces = in_parallel(users.to_vec(), AT_ONCE, |id| async move {
+        let face = user(node, app, &id).await?.read(|state| profile::face(&state.profile));
+        Ok((id.to_string(), face))
+    });
+    faces.await.into_iter().collect()
+}
+
 /// Changes a user.
 pub(crate) async fn change_user<R>(
     node: &Arc<Node>,
@@ -190,9 +206,8 @@ pub(crate) async fn import(
 /// Deletes an account with all it has; says whether there was one. Its sessions end. Messages it has
 /// sent stay with those who received them.
 pub(crate) async fn delete(node: &Arc<Node>, app: &App, user: &UserId) -> Outcome<bool> {
-    if tiny_id(node, app, user).await?.is_none() {
-        return Ok(false);
-    }
+    let Some(tiny_id) = tiny_id(node, app, user).await? else { return Ok(false) };
+    let groups = conversation::groups::all(node, app, user).await?;
     shorten(node, app, user).await?;
     change_user(node, app, user, |state, change| {
         if state.account().is_none() {
@@ -205,6 +220,10 @@ pub(crate) async fn delete(node: &Arc<Node>, app: &App, user: &UserId) -> Outcom
         change.put(key::head(), account);
         change.delete_range(key::all_but_head());
         change.job(node, Job::ListAccount(job));
+        for groups in groups.chunks(GROUPS_A_JOB) {
+            let groups = groups.iter().map(ToString::to_string).collect();
+            change.job(node, Job::LeaveGroups(LeaveGroupsJob { tiny_id: tiny_id.0, groups }));
+        }
         change.event(Event::AccountDeleted(AccountRef { app: app.id(), user: user.clone() }));
         let account = state.account.take();
         *state = UserState { account, ..UserState::default() };
@@ -212,6 +231,9 @@ pub(crate) async fn delete(node: &Arc<Node>, app: &App, user: &UserId) -> Outcom
     })
     .await
 }
+
+/// Groups that one row of the outbox names.
+const GROUPS_A_JOB: usize = 500;
 
 /// Removes rows of a user that is about to be deleted until one commit can remove the rest.
 async fn shorten(node: &Arc<Node>, app: &App, id: &UserId) -> Outcome<()> {

@@ -9,7 +9,7 @@ use std::sync::{Mutex, MutexGuard};
 
 use teahouse_proto::ids::{TinyId, UserId};
 
-use crate::rows::ConversationRow;
+use crate::rows::{ConversationRow, GroupIndexRow};
 
 /// How far somebody has read in one conversation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,18 +37,42 @@ impl Mark {
     }
 }
 
-/// The unsaved marks of one user, by peer.
-pub(crate) type UserMarks = BTreeMap<UserId, Mark>;
-
-/// The unsaved marks of an app.
-#[derive(Default)]
-pub(crate) struct Marks {
-    by_reader: Mutex<BTreeMap<UserId, UserMarks>>,
+/// How far somebody has read in one group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct GroupMark {
+    pub(crate) incarnation: u64,
+    pub(crate) joined_as: u64,
+    pub(crate) seq: u64,
+    pub(crate) count: u64,
+    pub(crate) sent: u64,
 }
 
-impl Marks {
-    pub(crate) fn remember(&self, reader: &UserId, peer: &UserId, mark: Mark) {
-        self.lock().entry(reader.clone()).or_default().insert(peer.clone(), mark);
+impl GroupMark {
+    /// Moves the mark forward in a row of the same membership; says whether it moved.
+    pub(crate) fn apply(&self, row: &mut GroupIndexRow) -> bool {
+        let same = (self.incarnation, self.joined_as) == (row.incarnation, row.joined_as);
+        let moved = same && self.seq > row.read_seq;
+        if moved {
+            (row.read_seq, row.read_count, row.read_sent) = (self.seq, self.count, self.sent);
+        }
+        moved
+    }
+}
+
+/// The unsaved marks of an app: by reader, then by peer or group.
+pub(crate) struct Marks<K, M> {
+    by_reader: Mutex<BTreeMap<UserId, BTreeMap<K, M>>>,
+}
+
+impl<K, M> Default for Marks<K, M> {
+    fn default() -> Self {
+        Self { by_reader: Mutex::default() }
+    }
+}
+
+impl<K: Ord + Clone, M: Copy + PartialEq> Marks<K, M> {
+    pub(crate) fn remember(&self, reader: &UserId, of: &K, mark: M) {
+        self.lock().entry(reader.clone()).or_default().insert(of.clone(), mark);
     }
 
     /// Who has unsaved marks.
@@ -56,22 +80,22 @@ impl Marks {
         self.lock().keys().cloned().collect()
     }
 
-    pub(crate) fn of(&self, reader: &UserId) -> UserMarks {
+    pub(crate) fn of(&self, reader: &UserId) -> BTreeMap<K, M> {
         self.lock().get(reader).cloned().unwrap_or_default()
     }
 
     /// These are saved. One that has moved on meanwhile stays for the next time.
-    pub(crate) fn saved(&self, reader: &UserId, saved: &UserMarks) {
+    pub(crate) fn saved(&self, reader: &UserId, saved: &BTreeMap<K, M>) {
         let mut by_reader = self.lock();
         if let Some(marks) = by_reader.get_mut(reader) {
-            marks.retain(|peer, mark| saved.get(peer) != Some(mark));
+            marks.retain(|of, mark| saved.get(of) != Some(mark));
             if marks.is_empty() {
                 by_reader.remove(reader);
             }
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<UserId, UserMarks>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<UserId, BTreeMap<K, M>>> {
         self.by_reader.lock().expect("bookkeeping of marks does not panic")
     }
 }
@@ -100,7 +124,7 @@ mod tests {
 
     #[test]
     fn a_mark_that_moved_while_it_was_saved_stays() {
-        let (marks, reader, peer) = (Marks::default(), id("r"), id("p"));
+        let (marks, reader, peer) = (Marks::<UserId, Mark>::default(), id("r"), id("p"));
         marks.remember(&reader, &peer, mark(1, 1));
         let saved = marks.of(&reader);
         marks.remember(&reader, &peer, mark(2, 2));

@@ -5,29 +5,39 @@
 //! Read marks are kept in memory and saved by the next tick: a client that loses one repeats it.
 
 pub(crate) mod commands;
+pub(crate) mod groups;
 pub(crate) mod marks;
 pub(crate) mod missed;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use teahouse_proto::ids::{SdkAppId, TinyId, UserId};
+use teahouse_proto::ids::{GroupId, SdkAppId, TinyId, UserId};
 use teahouse_proto::time::UnixSeconds;
 use teahouse_store::{Direction, Partition, ReadError};
 
 use crate::account::{self, UserState};
 use crate::app::App;
-use crate::conversation::marks::{Mark, UserMarks};
+use crate::conversation::groups::GroupSummary;
+use crate::conversation::marks::Mark;
 use crate::entity::{Change, Entity};
 use crate::error::Outcome;
 use crate::event::{ConversationsDeleted, Event, MessagesRead};
 use crate::node::{Node, decode_row};
 use crate::pair::{self, Ends};
 use crate::rows::key::UserRows;
-use crate::rows::{ConversationRow, Home, IndexPairJob, MessageRow, PairKey, PairRow, key};
+use crate::rows::{
+    ConversationRow, GroupIndexRow, Home, IndexPairJob, MessageRow, PairKey, PairRow, key,
+};
 
 /// The index of one user, in memory.
-pub(crate) type Conversations = BTreeMap<UserId, ConversationRow>;
+#[derive(Debug, Default)]
+pub(crate) struct Conversations {
+    /// One-to-one conversations, by peer.
+    pub(crate) pairs: BTreeMap<UserId, ConversationRow>,
+    /// The groups that the user is a member of.
+    pub(crate) groups: BTreeMap<GroupId, GroupIndexRow>,
+}
 
 /// One conversation as its owner sees it now.
 #[derive(Debug, Clone)]
@@ -86,7 +96,10 @@ async fn indexed(node: &Node, app: &App, user: &UserId) -> Outcome<Arc<Entity<Us
         entity.set_at(version, |state| {
             let own = state.tiny_id();
             for (peer, mark) in app.marks.of(user) {
-                rows.get_mut(&peer).map(|row| mark.apply(own, row));
+                rows.pairs.get_mut(&peer).map(|row| mark.apply(own, row));
+            }
+            for (group, mark) in app.group_marks.of(user) {
+                rows.groups.get_mut(&group).map(|row| mark.apply(row));
             }
             state.conversations.get_or_insert(rows);
         });
@@ -94,17 +107,18 @@ async fn indexed(node: &Node, app: &App, user: &UserId) -> Outcome<Arc<Entity<Us
     Ok(entity)
 }
 
-async fn read_rows(
-    node: &Node,
-    partition: &Partition,
-) -> Result<BTreeMap<UserId, ConversationRow>, ReadError> {
+async fn read_rows(node: &Node, partition: &Partition) -> Result<Conversations, ReadError> {
     let (from, to) = key::user_rows(UserRows::Conversations);
     let rows = node.store().scan(partition, &from..&to, Direction::Ascending, usize::MAX).await?;
-    let decode = |row: &teahouse_store::Row| {
-        let peer = key::conversation_peer(&row.key)?;
-        Some(decode_row(&row.value).map(|decoded| (peer, decoded)))
-    };
-    rows.iter().filter_map(decode).collect()
+    let mut index = Conversations::default();
+    for row in &rows {
+        if let Some(peer) = key::conversation_peer(&row.key) {
+            index.pairs.insert(peer, decode_row(&row.value)?);
+        } else if let Some(group) = key::conversation_group(&row.key) {
+            index.groups.insert(group, decode_row(&row.value)?);
+        }
+    }
+    Ok(index)
 }
 
 /// The index row of one conversation, with both ends; nothing if the two never wrote to each other.
@@ -116,7 +130,7 @@ pub(crate) async fn find(
 ) -> Outcome<Option<(Ends, ConversationRow)>> {
     let entity = indexed(node, app, user).await?;
     Ok(entity.read(|state| {
-        let row = state.conversations.as_ref()?.get(peer)?;
+        let row = state.conversations.as_ref()?.pairs.get(peer)?;
         Some((ends(user, state.tiny_id()?, peer, row), row.clone()))
     }))
 }
@@ -150,12 +164,53 @@ pub(crate) async fn summaries(node: &Arc<Node>, app: &App, user: &UserId) -> Out
         let (Some(own_tiny), Some(index)) = (state.tiny_id(), &state.conversations) else {
             return Vec::new();
         };
-        let found = index.iter();
+        let found = index.pairs.iter();
         found.map(|(peer, row)| (ends(user, own_tiny, peer, row), row.clone())).collect()
     });
     let pairs: Vec<PairKey> = rows.iter().map(|(ends, _)| ends.pair()).collect();
     let heads = pair::heads(node, app.id(), &pairs).await?;
     Ok(rows.into_iter().zip(heads).map(|((ends, row), head)| Summary { ends, row, head }).collect())
+}
+
+/// A conversation of a user's list.
+#[derive(Debug, Clone)]
+pub(crate) enum Listed {
+    /// With a peer.
+    Pair(Box<Summary>),
+    /// In a group.
+    Group(Box<GroupSummary>),
+}
+
+impl Listed {
+    /// When it was pinned (0: it is not), and the second of its last message.
+    fn place(&self) -> (u32, UnixSeconds) {
+        match self {
+            Self::Pair(summary) => (summary.row.pinned_at, summary.shown().1),
+            Self::Group(summary) => (summary.row.pinned_at, summary.shown().1),
+        }
+    }
+
+    /// Breaks ties, so that pages fit together.
+    fn name(&self) -> (bool, &str) {
+        match self {
+            Self::Pair(summary) => (false, summary.ends.peer.as_str()),
+            Self::Group(summary) => (true, summary.group.as_str()),
+        }
+    }
+}
+
+/// The user's list: pinned conversations first, then by their last message, newest first.
+pub(crate) async fn list(node: &Arc<Node>, app: &App, user: &UserId) -> Outcome<Vec<Listed>> {
+    let pairs = summaries(node, app, user).await?;
+    let groups = groups::summaries(node, app, user).await?;
+    let pairs = pairs.into_iter().filter(Summary::is_listed);
+    let pairs = pairs.map(|pair| Listed::Pair(Box::new(pair)));
+    let groups = groups.into_iter().filter(GroupSummary::is_listed);
+    let groups = groups.map(|group| Listed::Group(Box::new(group)));
+    let mut listed: Vec<Listed> = pairs.chain(groups).collect();
+    listed.sort_by(|a, b| b.place().cmp(&a.place()).then_with(|| a.name().cmp(&b.name())));
+    listed.truncate(app.facts().settings.conversation_list_max as usize);
+    Ok(listed)
 }
 
 /// Leaves what the user's list has: pinned ones first, then by their last message, newest first.
@@ -174,7 +229,7 @@ pub(crate) fn take_marks(app: &App, user: &UserId, summaries: &mut [Summary]) {
     entity.read(|state| {
         let Some(index) = &state.conversations else { return };
         for summary in summaries {
-            let row = index.get(&summary.ends.peer);
+            let row = index.pairs.get(&summary.ends.peer);
             if let Some(row) = row.filter(|row| row.peer_tiny_id == summary.row.peer_tiny_id) {
                 summary.row = row.clone();
             }
@@ -208,7 +263,7 @@ pub(crate) async fn read_mark(
     if let Some(entity) = app.users.peek(reader)
         && let Some(mark) = entity.read(|state| {
             let index = state.conversations.as_ref()?;
-            Some(index.get(peer).map(ReadMark::of).unwrap_or_default())
+            Some(index.pairs.get(peer).map(ReadMark::of).unwrap_or_default())
         })
     {
         return Ok(mark);
@@ -242,7 +297,7 @@ pub(crate) async fn mark_read(
     let mark = Mark { own_tiny_id, peer_tiny_id, time: time.0, count, at };
     let moved = indexed(node, app, reader).await?.touch(|state| {
         let own = state.tiny_id();
-        let row = state.conversations.as_mut().and_then(|index| index.get_mut(peer));
+        let row = state.conversations.as_mut().and_then(|index| index.pairs.get_mut(peer));
         let moved = row.is_some_and(|row| mark.apply(own, row));
         if moved {
             app.marks.remember(reader, peer, mark);
@@ -279,7 +334,9 @@ async fn counted_until(
 
 /// Writes the read marks of one user that are only in memory.
 pub(crate) async fn save_marks(node: &Arc<Node>, app: &App, user: &UserId) -> Outcome<()> {
-    let marks: UserMarks = app.marks.of(user).into_iter().take(MARKS_A_COMMIT).collect();
+    let marks: BTreeMap<_, _> = app.marks.of(user).into_iter().take(MARKS_A_COMMIT).collect();
+    let group_marks = app.group_marks.of(user).into_iter().take(MARKS_A_COMMIT);
+    let group_marks: BTreeMap<_, _> = group_marks.collect();
     let mut saved = false;
     while !saved {
         indexed(node, app, user).await?;
@@ -287,8 +344,13 @@ pub(crate) async fn save_marks(node: &Arc<Node>, app: &App, user: &UserId) -> Ou
             // Gone from memory since: read it again first.
             let Some(index) = &state.conversations else { return Ok(false) };
             for peer in marks.keys() {
-                if let Some(row) = index.get(peer) {
+                if let Some(row) = index.pairs.get(peer) {
                     change.put(key::conversation(peer), row);
+                }
+            }
+            for group in group_marks.keys() {
+                if let Some(row) = index.groups.get(group) {
+                    change.put(key::group_conversation(group), row);
                 }
             }
             change.relaxed();
@@ -297,10 +359,11 @@ pub(crate) async fn save_marks(node: &Arc<Node>, app: &App, user: &UserId) -> Ou
         .await?;
     }
     app.marks.saved(user, &marks);
+    app.group_marks.saved(user, &group_marks);
     Ok(())
 }
 
-const MARKS_A_COMMIT: usize = 256;
+const MARKS_A_COMMIT: usize = 200;
 
 /// Takes conversations out of a user's list until they have a new message; with `clear`, their history
 /// is gone for this user too. Returns the peers that had a conversation.
@@ -325,6 +388,7 @@ pub(crate) async fn delete(
         app: app.id(),
         user: user.clone(),
         peers: found.iter().map(|ends| ends.peer.clone()).collect(),
+        groups: Vec::new(),
         sync: app.facts().settings.conversation_sync_delete,
         origin,
     };
@@ -334,7 +398,7 @@ pub(crate) async fn delete(
             // Gone from memory since: read it again first.
             let Some(index) = &mut state.conversations else { return Ok(false) };
             for (ends, head) in found.iter().zip(&heads) {
-                let row = index.get_mut(&ends.peer);
+                let row = index.pairs.get_mut(&ends.peer);
                 if let Some(row) = row.filter(|row| row.peer_tiny_id == ends.peer_tiny.0) {
                     hide(row, ends, head, clear);
                     change.put(key::conversation(&ends.peer), row);
@@ -397,7 +461,7 @@ async fn index_one(
             let Some(index) = &state.conversations else { return Ok(false) };
             // Numbers rise: a job that comes late does not bring an account back that was deleted since.
             let is_current = |row: &ConversationRow| row.peer_tiny_id >= peer_tiny.0;
-            if !index.get(peer).is_some_and(is_current) {
+            if !index.pairs.get(peer).is_some_and(is_current) {
                 let row =
                     ConversationRow { peer_tiny_id: peer_tiny.0, ..ConversationRow::default() };
                 put_row(state, peer, row, change);
@@ -414,6 +478,6 @@ async fn index_one(
 fn put_row(state: &mut UserState, peer: &UserId, row: ConversationRow, change: &mut Change) {
     change.put(key::conversation(peer), &row);
     if let Some(index) = &mut state.conversations {
-        index.insert(peer.clone(), row);
+        index.pairs.insert(peer.clone(), row);
     }
 }

@@ -19,6 +19,7 @@ use teahouse_proto::time::{UnixMillis, UnixSeconds};
 use teahouse_store::{Direction, Partition, ReadError, Row};
 
 use crate::app::App;
+use crate::dedupe::{Dedupe, SENDS_MAX};
 use crate::entity::{Change, State};
 use crate::error::{Failure, Outcome};
 use crate::event::{Event, MessageSent};
@@ -28,15 +29,12 @@ use crate::retention::day_of;
 use crate::rows::{
     Home, IndexPairJob, Job, ListDayJob, MessageFlags, MessageRow, PairKey, PairRow, SideRow, key,
 };
-use dedupe::{Dedupe, SendKey};
-
-/// Messages read back at most when a pair is loaded, to know repetitions again.
-const DEDUPE_ROWS_MAX: usize = 4_096;
+use dedupe::SendKey;
 
 /// The state of one pair: its head, and the sends that a repetition would still be recognised by.
 pub(crate) struct PairState {
     pub(crate) head: PairRow,
-    dedupe: Dedupe,
+    dedupe: Dedupe<SendKey, ()>,
 }
 
 impl State for PairState {
@@ -48,7 +46,11 @@ impl State for PairState {
         async move {
             let window_s = match home {
                 Home::Pair(app, _) => node.app(*app).map(|app| app.facts().settings.c2c_dedupe_s),
-                Home::Cluster | Home::App(_) | Home::User(..) | Home::Directory(..) => None,
+                Home::Cluster
+                | Home::App(_)
+                | Home::User(..)
+                | Home::Group(..)
+                | Home::Directory(..) => None,
             };
             // The head last: a commit of an earlier owner that is still on its way makes the head newer than
             // the version that was read before, which our first commit notices, and never older than a row.
@@ -72,7 +74,7 @@ async fn recent_rows(
 ) -> Result<Vec<Row>, ReadError> {
     let since = node.now().seconds().minus_seconds(window_s.into());
     let (from, to) = (key::message(since, 0), key::messages_end());
-    let rows = node.store().scan(partition, &from..&to, Direction::Descending, DEDUPE_ROWS_MAX);
+    let rows = node.store().scan(partition, &from..&to, Direction::Descending, SENDS_MAX);
     let mut rows = rows.await?;
     rows.reverse();
     Ok(rows)
@@ -89,7 +91,7 @@ impl PairState {
                     self.head.last
                 )));
             }
-            self.dedupe.insert(SendKey::of_row(&message), time);
+            self.dedupe.insert(SendKey::of_row(&message), time, ());
         }
         Ok(())
     }
@@ -172,7 +174,7 @@ pub(crate) async fn send(
             placed();
             let now = node.now();
             let key = SendKey::of_message(message);
-            if let Some(time) =
+            if let Some((time, ())) =
                 state.dedupe.find(&key, now.seconds().minus_seconds(dedupe_s.into()))
             {
                 return Ok((Sent { time }, false));
@@ -213,7 +215,7 @@ fn deliver_online(
     change: &mut Change,
 ) -> Sent {
     let time = time_of(&state.head, now);
-    state.dedupe.insert(key, time);
+    state.dedupe.insert(key, time, ());
     change.event(Event::MessageSent(Arc::new(sent_event(app, message, time, 0))));
     Sent { time }
 }
@@ -256,7 +258,7 @@ fn store(
     }
     change.put(key::message(time, ordinal), &row(message, head, from_high, time));
     change.put(key::head(), head);
-    state.dedupe.insert(send_key, time);
+    state.dedupe.insert(send_key, time, ());
     change.event(Event::MessageSent(Arc::new(sent_event(app, message, time, ordinal))));
     Sent { time }
 }

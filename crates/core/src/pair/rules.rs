@@ -9,17 +9,17 @@ use crate::settings::AppSettings;
 /// The largest `OfflinePushInfo`, bytes.
 const OFFLINE_PUSH_BYTES_MAX: usize = 12_288;
 
-/// The elements and the custom data, within the app's size limit.
+/// The elements and the custom data, within a size limit.
 ///
 /// # Errors
-/// The first element that is not valid, or `too_long`.
+/// What `code` makes of the first element that is not valid, or `too_long`.
 pub(crate) fn body(
     elements: &RawValue,
     cloud_custom_data: &str,
-    settings: &AppSettings,
+    max: usize,
     too_long: ErrorCode,
+    code: impl Fn(&BodyError) -> ErrorCode,
 ) -> Result<MessageBody, Error> {
-    let max = settings.c2c_body_bytes_max as usize;
     let refuse_size = |bytes: usize| {
         Error::with(too_long, format!("the message is {bytes} bytes, at most {max}"))
     };
@@ -29,7 +29,7 @@ pub(crate) fn body(
         if let BodyError::TooLong { bytes, .. } = problem {
             return refuse_size(bytes + cloud_custom_data.len());
         }
-        Error::with(problem.c2c_code(), problem.to_string())
+        Error::with(code(&problem), problem.to_string())
     })
 }
 
@@ -75,15 +75,14 @@ mod tests {
 
     #[test]
     fn custom_data_counts_towards_the_size() {
-        let mut settings = AppSettings::default();
-        settings.set("c2c.body_bytes_max", "100").expect("valid");
         let elements = r#"[{"MsgType":"TIMTextElem","MsgContent":{"Text":"hi"}}]"#;
         let raw = RawValue::from_string(elements.to_owned()).expect("JSON");
         let fits = "x".repeat(100 - elements.len());
         let code = ErrorCode::PacketTooLong;
-        assert!(body(&raw, &fits, &settings, code).is_ok());
+        let body = |custom: &str| body(&raw, custom, 100, code, BodyError::c2c_code);
+        assert!(body(&fits).is_ok());
         for over in [fits + "x", "x".repeat(101)] {
-            let error = body(&raw, &over, &settings, code).expect_err("too long");
+            let error = body(&over).expect_err("too long");
             assert_eq!(error.code, code);
             assert!(error.info.contains("101") || error.info.contains("10"), "{}", error.info);
         }

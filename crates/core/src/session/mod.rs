@@ -19,6 +19,7 @@ use crate::app::App;
 use crate::caller::Identity;
 use crate::error::Outcome;
 use crate::event::{Event, LoggedIn};
+use crate::group::room;
 use crate::hub::{CloseReason, Connection, Session};
 use crate::node::Node;
 use crate::rows::DeviceRow;
@@ -165,8 +166,14 @@ pub async fn disconnected(node: &Arc<Node>, connection: &Arc<Connection>) {
     if let Err(failure) = remember_lost(node, &app, &session).await {
         tracing::warn!(user = %session.user, %failure, "a lost connection could not be recorded");
     }
-    let Session { app, user, inst_id, .. } = session;
-    node.publish(&Event::LoggedOut(LoggedIn { app, user, inst_id, platform: connection.platform }));
+    let Session { app: id, user, inst_id, .. } = session;
+    room::connection_lost(node, &app, &user, inst_id, connection.last_heard());
+    node.publish(&Event::LoggedOut(LoggedIn {
+        app: id,
+        user,
+        inst_id,
+        platform: connection.platform,
+    }));
 }
 
 /// Keeps when a device was last heard, for an exact catch-up.

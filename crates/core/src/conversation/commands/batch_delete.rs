@@ -8,9 +8,8 @@ use serde::Serialize;
 use teahouse_proto::error::{Error, ErrorCode};
 use teahouse_proto::ids::UserId;
 
-use super::{BATCH_MAX, ContactItem, owner};
+use super::{BATCH_MAX, Chosen, ContactItem, owner};
 use crate::caller::Caller;
-use crate::conversation;
 use crate::error::Outcome;
 use crate::operation::Operation;
 use crate::request;
@@ -58,13 +57,8 @@ pub(crate) async fn run(caller: Caller, request: Request) -> Outcome<Response> {
         let info = format!("{count} conversations, at least 1 and at most {BATCH_MAX}");
         return Err(Error::with(ErrorCode::ConversationCount, info).into());
     }
-    let mut peers = Vec::new();
-    for item in &request.contact_item {
-        peers.extend(item.peer()?.cloned());
-    }
-    let clear = request.clear_ramble == Some(1);
-    conversation::delete(caller.node(), caller.app(), &user, &peers, clear, caller.origin())
-        .await?;
+    let chosen = Chosen::of(&request.contact_item)?;
+    chosen.delete(&caller, &user, request.clear_ramble == Some(1)).await?;
     let done = |item: ContactItem| ResultItem {
         kind: item.kind,
         to_account: item.to_account,

@@ -5,10 +5,9 @@
 
 use teahouse_proto::ids::UserId;
 
-use super::{ContactItem, owner};
+use super::{Chosen, ContactItem, owner};
 use crate::account::commands::Empty;
 use crate::caller::Caller;
-use crate::conversation;
 use crate::error::Outcome;
 use crate::operation::Operation;
 use crate::request;
@@ -35,9 +34,6 @@ pub(crate) async fn run(caller: Caller, request: Request) -> Outcome<Empty> {
     let Request { from_account, kind, to_account, to_group_id, clear_ramble } = request;
     let user = owner(&caller, Some(from_account)).await?;
     let item = ContactItem { kind, to_account, to_group_id };
-    let peers: Vec<UserId> = item.peer()?.cloned().into_iter().collect();
-    let clear = clear_ramble == Some(1);
-    conversation::delete(caller.node(), caller.app(), &user, &peers, clear, caller.origin())
-        .await?;
+    Chosen::of([&item])?.delete(&caller, &user, clear_ramble == Some(1)).await?;
     Ok(Empty {})
 }

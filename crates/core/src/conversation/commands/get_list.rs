@@ -4,12 +4,12 @@
 
 use schemars::JsonSchema;
 use serde::Serialize;
-use teahouse_proto::ids::UserId;
+use teahouse_proto::ids::{GroupId, UserId};
 use teahouse_proto::time::UnixSeconds;
 
-use super::{C2C, Cursor, listed, owner, page};
+use super::{C2C, Cursor, GROUP, listed, owner, page};
 use crate::caller::Caller;
-use crate::conversation::{self, Summary};
+use crate::conversation::{self, Listed};
 use crate::error::Outcome;
 use crate::operation::Operation;
 use crate::request;
@@ -58,8 +58,12 @@ pub(crate) struct Response {
 struct SessionItem {
     #[serde(rename = "Type")]
     kind: u32,
-    #[serde(rename = "To_Account")]
-    to_account: UserId,
+    /// The peer of a one-to-one conversation.
+    #[serde(rename = "To_Account", skip_serializing_if = "Option::is_none")]
+    to_account: Option<UserId>,
+    /// The group of a group conversation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    group_id: Option<GroupId>,
     msg_time: UnixSeconds,
     top_flag: u8,
 }
@@ -71,16 +75,27 @@ pub(crate) async fn run(caller: Caller, request: Request) -> Outcome<Response> {
     let mut all = listed(&caller, &user).await?;
     if request.assist_flags & EMPTY_ONES_TOO != 0 {
         let known = conversation::summaries(caller.node(), caller.app(), &user).await?;
-        all.extend(known.into_iter().filter(|summary| summary.shown().0 == 0));
+        let empty = known.into_iter().filter(|summary| summary.shown().0 == 0);
+        all.extend(empty.map(|summary| Listed::Pair(Box::new(summary))));
     }
     let cursor = Cursor { time: request.time_stamp, index: request.start_index as usize };
     let now = caller.now().seconds();
     let (wanted, next) = page(all, cursor, now);
-    let item = |summary: Summary| SessionItem {
-        kind: C2C,
-        msg_time: summary.shown().1,
-        top_flag: u8::from(summary.row.pinned_at > 0),
-        to_account: summary.ends.peer,
+    let item = |listed: Listed| match listed {
+        Listed::Pair(summary) => SessionItem {
+            kind: C2C,
+            msg_time: summary.shown().1,
+            top_flag: u8::from(summary.row.pinned_at > 0),
+            to_account: Some(summary.ends.peer),
+            group_id: None,
+        },
+        Listed::Group(summary) => SessionItem {
+            kind: GROUP,
+            msg_time: summary.shown().1,
+            top_flag: u8::from(summary.row.pinned_at > 0),
+            to_account: None,
+            group_id: Some(summary.group),
+        },
     };
     Ok(Response {
         session_item: wanted.into_iter().map(item).collect(),

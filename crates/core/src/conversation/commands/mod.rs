@@ -10,10 +10,10 @@ pub(crate) mod search_contact_group;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use teahouse_proto::error::{Error, ErrorCode};
-use teahouse_proto::ids::UserId;
+use teahouse_proto::ids::{GroupId, UserId};
 use teahouse_proto::time::UnixSeconds;
 
-use super::{ConversationRow, Summary};
+use super::Listed;
 use crate::account;
 use crate::caller::Caller;
 use crate::error::Outcome;
@@ -40,6 +40,37 @@ pub(crate) struct ContactItem {
     /// The group of a group conversation.
     #[serde(alias = "ToGroupid", alias = "GroupId", skip_serializing_if = "Option::is_none")]
     to_group_id: Option<String>,
+}
+
+/// Conversations by what they are.
+#[derive(Debug, Default)]
+struct Chosen {
+    peers: Vec<UserId>,
+    groups: Vec<GroupId>,
+}
+
+impl Chosen {
+    /// # Errors
+    /// The first item that names no conversation.
+    fn of<'a>(items: impl IntoIterator<Item = &'a ContactItem>) -> Result<Self, Error> {
+        let mut chosen = Self::default();
+        for item in items {
+            match (item.peer()?, &item.to_group_id) {
+                (Some(peer), _) => chosen.peers.push(peer.clone()),
+                // An id that no group can have names a group that is not in the list.
+                (None, Some(group)) => chosen.groups.extend(GroupId::parse(group)),
+                (None, None) => {}
+            }
+        }
+        Ok(chosen)
+    }
+
+    /// Takes them out of the list of `user`.
+    async fn delete(&self, caller: &Caller, user: &UserId, clear: bool) -> Outcome<()> {
+        let (node, app, origin) = (caller.node(), caller.app(), caller.origin());
+        super::delete(node, app, user, &self.peers, clear, origin).await?;
+        super::groups::delete(node, app, user, &self.groups, clear, origin).await
+    }
 }
 
 impl ContactItem {
@@ -75,11 +106,9 @@ async fn owner(caller: &Caller, named: Option<UserId>) -> Outcome<UserId> {
     Ok(owner)
 }
 
-/// The listed conversations of `user`: pinned ones first, then by their last message, newest first.
-async fn listed(caller: &Caller, user: &UserId) -> Outcome<Vec<Summary>> {
-    let mut listed = super::summaries(caller.node(), caller.app(), user).await?;
-    super::keep_listed(caller.app(), &mut listed);
-    Ok(listed)
+/// The list of `user`.
+async fn listed(caller: &Caller, user: &UserId) -> Outcome<Vec<Listed>> {
+    super::list(caller.node(), caller.app(), user).await
 }
 
 /// Where the next page begins, in the words of the protocol. The list is made anew for each page: a
@@ -99,6 +128,6 @@ fn page<T>(all: Vec<T>, cursor: Cursor, now: UnixSeconds) -> (Vec<T>, Option<Cur
 }
 
 /// The bit set of marks as clients read it: the rightmost character is bit 0, empty when none is set.
-fn marks(row: &ConversationRow) -> String {
-    if row.marks == 0 { String::new() } else { format!("{:b}", row.marks) }
+fn marks(bits: u64) -> String {
+    if bits == 0 { String::new() } else { format!("{bits:b}") }
 }

@@ -6,16 +6,22 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::value::RawValue;
-use teahouse_proto::ids::UserId;
+use teahouse_proto::group::GroupType;
+use teahouse_proto::ids::{GroupId, UserId};
+use teahouse_proto::push::EVENT_TIP;
 use teahouse_proto::time::{UnixMillis, UnixSeconds};
 
-use super::{C2C, Cursor, listed, marks, owner, page};
+use super::{C2C, Cursor, GROUP, listed, marks, owner, page};
 use crate::account;
 use crate::caller::{Caller, Identity, Who};
+use crate::conversation::groups::{self, GroupSummary};
 use crate::conversation::missed::{self, Asked};
-use crate::conversation::{Summary, read_mark, summaries};
+use crate::conversation::{Listed, Summary, read_mark, summaries};
 use crate::entity::in_parallel;
 use crate::error::Outcome;
+use crate::group;
+use crate::group::history::Wanted;
+use crate::group::message::GroupSaid;
 use crate::operation::Operation;
 use crate::pair::history::{self, Stored};
 use crate::profile;
@@ -57,8 +63,16 @@ pub(crate) struct Response {
 
 /// One conversation.
 #[derive(Debug, Serialize, JsonSchema)]
+#[serde(untagged)]
+enum SessionItem {
+    Pair(Box<PairItem>),
+    Group(Box<GroupItem>),
+}
+
+/// A one-to-one conversation.
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
-struct SessionItem {
+struct PairItem {
     #[serde(rename = "Type")]
     kind: u32,
     #[serde(rename = "To_Account")]
@@ -82,6 +96,57 @@ struct SessionItem {
     custom_mark: String,
     contact_group_id: Vec<u32>,
     msg_recv_option: u32,
+}
+
+/// A group conversation.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "PascalCase")]
+struct GroupItem {
+    #[serde(rename = "Type")]
+    kind: u32,
+    /// The group.
+    to_account: GroupId,
+    msg_time: UnixSeconds,
+    msg_time_stamp: UnixSeconds,
+    msg_seq: u64,
+    #[serde(rename = "MsgGroupFrom_Account", skip_serializing_if = "Option::is_none")]
+    from: Option<String>,
+    #[serde(rename = "MsgGroupFromNickName")]
+    from_nick: String,
+    #[serde(rename = "MsgGroupFromCardName")]
+    from_card: String,
+    /// A message, or a tip with its event; absent when it is not stored any more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_msg: Option<LastOfGroup>,
+    last_msg_flags: u32,
+    unread_msg_count: u64,
+    /// What of it does not count: it is left out of the count already.
+    group_ignored_unread_seq_count: u32,
+    /// Up to where the caller has read.
+    msg_group_readed_seq: u64,
+    /// One more than the last stored message.
+    group_next_msg_seq: u64,
+    group_nick: String,
+    group_image: String,
+    group_type: GroupType,
+    top_flags: u8,
+    standard_mark: String,
+    custom_mark: String,
+    contact_group_id: Vec<u32>,
+    msg_recv_option: u32,
+}
+
+/// What was said or told last.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(untagged)]
+enum LastOfGroup {
+    Message(LastBody),
+    #[serde(rename_all = "PascalCase")]
+    Tip {
+        event: u32,
+        #[schemars(with = "serde_json::Value")]
+        group_tips: Box<RawValue>,
+    },
 }
 
 /// The last message, while it is stored. Two client packages spell the sender's field differently.
@@ -146,31 +211,97 @@ async fn has_list(caller: &Caller, identity: &Identity, cursor: Cursor) -> Outco
 }
 
 /// The conversations that have changed too much for the following `getmsg`.
+///
+/// Of groups all that have changed: clients pull what they miss of them.
 async fn undelivered(
     caller: &Caller,
     identity: &Identity,
     asked: UnixSeconds,
-) -> Outcome<Vec<Summary>> {
+) -> Outcome<Vec<Listed>> {
     let (node, app) = (caller.node(), caller.app());
     let summaries = summaries(node, app, &identity.user).await?;
     let asked = UnixMillis(u64::from(asked.0) * 1000);
     let since = missed::since(node, app, identity, Asked::List(asked)).await?;
     let missed = missed::missed(node, app, identity, &summaries, since).await?;
     let too_many = missed.into_iter().filter(|m| !m.complete && m.summary.is_listed());
-    Ok(too_many.map(|m| m.summary).collect())
+    let groups = groups::summaries(node, app, &identity.user).await?;
+    let is_new = |group: &GroupSummary| group.is_listed() && group.head.last_time >= since.0;
+    let groups = groups.into_iter().filter(is_new);
+    let groups = groups.map(|group| Listed::Group(Box::new(group)));
+    Ok(too_many.map(|m| Listed::Pair(Box::new(m.summary))).chain(groups).collect())
 }
 
-async fn items(
-    caller: &Caller,
-    user: &UserId,
-    summaries: Vec<Summary>,
-) -> Outcome<Vec<SessionItem>> {
-    let places: Vec<_> = summaries.iter().map(|s| (&s.ends, s.shown())).collect();
+async fn items(caller: &Caller, user: &UserId, listed: Vec<Listed>) -> Outcome<Vec<SessionItem>> {
+    let pairs = listed.iter().filter_map(|listed| match listed {
+        Listed::Pair(summary) => Some((&summary.ends, summary.shown())),
+        Listed::Group(_) => None,
+    });
+    let places: Vec<_> = pairs.collect();
     let last = history::at_places(caller.node(), caller.app().id(), &places).await?;
-    let with_last: Vec<(Summary, Option<Stored>)> = summaries.into_iter().zip(last).collect();
-    let items =
-        in_parallel(with_last, AT_ONCE, |(summary, last)| item(caller, user, summary, last));
+    let mut last = last.into_iter();
+    let with_last: Vec<(Listed, Option<Stored>)> = listed
+        .into_iter()
+        .map(|listed| {
+            let last = if matches!(listed, Listed::Pair(_)) { last.next().flatten() } else { None };
+            (listed, last)
+        })
+        .collect();
+    let items = in_parallel(with_last, AT_ONCE, |(listed, last)| async move {
+        Ok(match listed {
+            Listed::Pair(summary) => {
+                SessionItem::Pair(Box::new(item(caller, user, *summary, last).await?))
+            }
+            Listed::Group(summary) => {
+                SessionItem::Group(Box::new(group_item(caller, *summary).await?))
+            }
+        })
+    });
     items.await.into_iter().collect()
+}
+
+async fn group_item(caller: &Caller, summary: GroupSummary) -> Outcome<GroupItem> {
+    let (node, app) = (caller.node(), caller.app());
+    let (seq, msg_time) = summary.shown();
+    let wanted = Wanted {
+        group: summary.reference(app),
+        incarnation: summary.row.incarnation,
+        first: 1,
+        last: seq,
+        count: 1,
+    };
+    let last = group::history::page(node, app, &wanted).await?.messages.pop();
+    let from = last.as_ref().and_then(|last| last.sender().map(str::to_owned));
+    let (unread_msg_count, row, info) = (summary.unread(), summary.row, summary.info);
+    Ok(GroupItem {
+        kind: GROUP,
+        msg_time,
+        msg_time_stamp: msg_time,
+        msg_seq: seq,
+        from_nick: last.as_ref().map(GroupSaid::sender_nick).unwrap_or_default().to_owned(),
+        from_card: last.as_ref().map(|last| last.name_card.clone()).unwrap_or_default(),
+        from,
+        last_msg: last.map(|last| match last.row.tip {
+            Some(_) => LastOfGroup::Tip { event: EVENT_TIP, group_tips: last.to_json() },
+            None => LastOfGroup::Message(LastBody {
+                msg_body: last.body_json(),
+                cloud_custom_data: last.row.cloud_custom_data.clone(),
+            }),
+        }),
+        last_msg_flags: 0,
+        unread_msg_count,
+        group_ignored_unread_seq_count: 0,
+        msg_group_readed_seq: row.read_seq,
+        group_next_msg_seq: summary.head.last + 1,
+        group_nick: info.name.clone(),
+        group_image: info.face_url.clone(),
+        group_type: info.kind(),
+        top_flags: u8::from(row.pinned_at > 0),
+        standard_mark: marks(row.marks),
+        custom_mark: row.custom_mark,
+        contact_group_id: row.groups,
+        msg_recv_option: row.receive_option,
+        to_account: summary.group,
+    })
 }
 
 async fn item(
@@ -178,12 +309,12 @@ async fn item(
     user: &UserId,
     summary: Summary,
     last: Option<Stored>,
-) -> Outcome<SessionItem> {
+) -> Outcome<PairItem> {
     let (node, app) = (caller.node(), caller.app());
     let peer = &summary.ends.peer;
     let face = account::user(node, app, peer).await?.read(|state| profile::face(&state.profile));
     let (_, msg_time) = summary.shown();
-    Ok(SessionItem {
+    Ok(PairItem {
         kind: C2C,
         to_account: peer.clone(),
         msg_time,
@@ -196,7 +327,7 @@ async fn item(
         image: face.1,
         remark: String::new(),
         top_flags: u8::from(summary.row.pinned_at > 0),
-        standard_mark: marks(&summary.row),
+        standard_mark: marks(summary.row.marks),
         custom_mark: summary.row.custom_mark.clone(),
         contact_group_id: summary.row.groups.clone(),
         msg_recv_option: summary.row.receive_option,

@@ -81,7 +81,7 @@ pub(super) fn marked(contact: ContactItem, row: &ConversationRow) -> Option<Mark
     let plain = row.marks == 0 && row.custom_mark.is_empty() && row.groups.is_empty();
     (!plain).then(|| MarkedContact {
         contact,
-        standard_mark: marks(row),
+        standard_mark: marks(row.marks),
         custom_mark: row.custom_mark.clone(),
         contact_group_id: row.groups.clone(),
     })

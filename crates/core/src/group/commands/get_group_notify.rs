@@ -1,17 +1,17 @@
 //! `group_open_http_svc/get_group_notify`: `batch_get_group_notify` for one group, as the older client
 //! package asks.
 //!
-//! Callers: users.
+//! Callers: members.
 
-use teahouse_proto::error::ErrorCode;
+use teahouse_proto::error::{Error, ErrorCode};
+use teahouse_proto::ids::GroupId;
 
 use super::batch_get_group_notify::Changes;
-use crate::caller::Caller;
+use crate::caller::{Caller, Who};
 use crate::error::Outcome;
+use crate::group;
 use crate::operation::Operation;
-use crate::relation::{named, rows};
 use crate::request;
-use crate::rows::key::UserRows;
 
 pub(crate) const OPERATION: Operation<Request, Changes> =
     Operation::new("group_open_http_svc/get_group_notify").gateway();
@@ -19,15 +19,17 @@ pub(crate) const OPERATION: Operation<Request, Changes> =
 request! {
     pub(crate) struct Request {
         /// The group.
-        group_id: String = "GroupId",
+        group_id: GroupId = "GroupId" malformed GroupIdInvalid,
     }
 }
 
 pub(crate) async fn run(caller: Caller, request: Request) -> Outcome<Changes> {
-    let user = caller.acting_as(None, ErrorCode::GroupPermissionDenied)?;
-    let joined = rows(caller.node(), caller.app(), &user, UserRows::JoinedGroups).await?;
-    if joined.iter().filter_map(named).any(|group| group == request.group_id) {
-        return Ok(Changes::none(request.group_id));
-    }
-    Err(ErrorCode::GroupNotFound.into())
+    let Who::User(identity) = caller.who() else { return Err(ErrorCode::CallerNotLoggedIn.into()) };
+    let entity = group::group(caller.node(), caller.app(), &request.group_id).await?;
+    entity.read(|state| -> Result<(), Error> {
+        state.info()?;
+        let member = state.member(&identity.user, identity.tiny_id);
+        member.map(|_| ()).ok_or_else(|| ErrorCode::GroupPermissionDenied.into())
+    })?;
+    Ok(Changes::none(request.group_id.to_string()))
 }

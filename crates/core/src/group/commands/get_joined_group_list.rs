@@ -1,30 +1,45 @@
 //! `group_open_http_svc/get_joined_group_list`: the groups that a user is in.
 //!
-//! Callers: users.
+//! Callers: administrators for everybody, users for themselves.
 
 use schemars::JsonSchema;
 use serde::Serialize;
-use teahouse_proto::error::ErrorCode;
+use teahouse_proto::error::{Error, ErrorCode};
+use teahouse_proto::group::GroupType;
 use teahouse_proto::ids::UserId;
 
+use super::check_size;
+use crate::account;
 use crate::caller::Caller;
+use crate::conversation::groups::{self, GroupSummary};
 use crate::error::Outcome;
+use crate::group;
+use crate::group::rules;
+use crate::group::view::{Filter, GroupView, MemberView, Membership, Names};
 use crate::operation::Operation;
-use crate::relation::{named, rows};
 use crate::request;
-use crate::rows::key::UserRows;
 
 pub(crate) const OPERATION: Operation<Request, Response> =
-    Operation::new("group_open_http_svc/get_joined_group_list").gateway().million();
+    Operation::new("group_open_http_svc/get_joined_group_list").rest().gateway().million();
 
 request! {
     pub(crate) struct Request {
-        /// The caller.
+        /// The user; clients: the caller.
         member_account: Option<UserId> = "Member_Account",
-        /// Groups wanted.
+        /// Groups wanted, at most 5000; all when absent.
         limit: Option<u32> = "Limit",
         /// Groups to skip.
         offset: Option<u32> = "Offset",
+        /// Only groups of this type.
+        group_type: Option<GroupType> = "GroupType",
+        /// 1: also groups of type Private in which nothing was said yet.
+        with_inactive: Option<u32> = "WithNoActiveGroups",
+        /// Live rooms are joined by devices, and listed for nobody.
+        with_rooms: Option<u32> = "WithHugeGroups",
+        /// Only communities with (1) or without (0) topics.
+        support_topic: Option<u32> = "SupportTopic",
+        /// Which fields; only the ids when absent.
+        response_filter: Option<Filter> = "ResponseFilter",
     }
 }
 
@@ -35,30 +50,69 @@ pub(crate) struct Response {
     /// All groups of the user.
     total_count: usize,
     /// This page of them.
-    group_id_list: Vec<JoinedGroup>,
-}
-
-/// One group.
-#[derive(Debug, Serialize, JsonSchema)]
-#[serde(rename_all = "PascalCase")]
-struct JoinedGroup {
-    group_id: String,
+    group_id_list: Vec<GroupView>,
 }
 
 const PAGE_MAX: u32 = 5_000;
 
 pub(crate) async fn run(caller: Caller, request: Request) -> Outcome<Response> {
-    let user = caller.acting_as(request.member_account, ErrorCode::GroupPermissionDenied)?;
-    let joined = rows(caller.node(), caller.app(), &user, UserRows::JoinedGroups).await?;
-    let group = |id: &str| JoinedGroup { group_id: id.to_owned() };
-    Ok(Response {
-        total_count: joined.len(),
-        group_id_list: joined
-            .iter()
-            .filter_map(named)
-            .map(group)
-            .skip(request.offset.unwrap_or_default() as usize)
-            .take(request.limit.unwrap_or(PAGE_MAX).min(PAGE_MAX) as usize)
-            .collect(),
-    })
+    if caller.is_admin() && request.member_account.is_none() {
+        let info = "Member_Account is missing".to_owned();
+        return Err(Error::with(ErrorCode::GroupBadParameter, info).into());
+    }
+    let user =
+        caller.acting_as(request.member_account.clone(), ErrorCode::GroupPermissionDenied)?;
+    let (node, app) = (caller.node(), caller.app());
+    account::existing(node, app, &user, ErrorCode::GroupAccountUnknown).await?;
+    let mut joined = groups::summaries(node, app, &user).await?;
+    joined.retain(|summary| is_wanted(&request, &user, summary));
+    let total_count = joined.len();
+    let limit = request.limit.unwrap_or(PAGE_MAX).min(PAGE_MAX) as usize;
+    let offset = request.offset.unwrap_or_default() as usize;
+    let mut group_id_list = Vec::new();
+    for summary in joined.into_iter().skip(offset).take(limit) {
+        group_id_list.push(view(&caller, &request, &user, summary).await?);
+    }
+    let response = Response { total_count, group_id_list };
+    check_size(&response)?;
+    Ok(response)
+}
+
+fn is_wanted(request: &Request, user: &UserId, summary: &GroupSummary) -> bool {
+    let kind = summary.info.kind();
+    let inactive = rules::of(kind).begins_inactive && summary.head.last == 0;
+    let sees_inactive = request.with_inactive == Some(1) || summary.info.owner == user.as_str();
+    let topics = request.support_topic.filter(|_| kind == GroupType::Community);
+    request.group_type.is_none_or(|wanted| wanted == kind)
+        && (!inactive || sees_inactive)
+        && topics.is_none_or(|topics| (topics == 1) == summary.info.supports_topics)
+}
+
+async fn view(
+    caller: &Caller,
+    request: &Request,
+    user: &UserId,
+    summary: GroupSummary,
+) -> Outcome<GroupView> {
+    let (node, app, names) = (caller.node(), caller.app(), Names::of(caller));
+    let nothing = std::collections::BTreeSet::new();
+    let filter = request.response_filter.as_ref();
+    let base = filter.and_then(|filter| filter.group_base_info_filter.as_ref()).unwrap_or(&nothing);
+    let (count, muted_until) = if base.contains("MemberNum") || filter.is_some() {
+        let entity = group::group(node, app, &summary.group).await?;
+        entity.read(|state| {
+            let until = state.mutes.get(user).copied().unwrap_or_default();
+            (state.members.len() as u64, until)
+        })
+    } else {
+        (0, 0)
+    };
+    let GroupSummary { group, row, head, info, member } = summary;
+    let view = GroupView::of(app, &group, &head, &info, count, Some(base), names).without_result();
+    let Some(of_self) = filter.and_then(|filter| filter.self_info_filter.as_ref()) else {
+        return Ok(view);
+    };
+    let membership = Membership { user: user.clone(), member, muted_until, index: Some(row) };
+    let now = caller.now().seconds();
+    Ok(view.with_self(MemberView::of(&membership, Some(of_self), names, now)))
 }

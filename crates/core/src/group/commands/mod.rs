@@ -1,5 +1,192 @@
-//! `group_open_http_svc`, and its twin for communities.
+//! The group services.
 
+pub(crate) mod add_group_member;
+pub(crate) mod apply_join_group;
 pub(crate) mod batch_get_group_notify;
+pub(crate) mod change_group_owner;
+pub(crate) mod create_group;
+pub(crate) mod delete_group_member;
+pub(crate) mod destroy_group;
+pub(crate) mod forbid_send_msg;
+pub(crate) mod get_appid_group_list;
+pub(crate) mod get_group_info;
+pub(crate) mod get_group_member_info;
+pub(crate) mod get_group_muted_account;
 pub(crate) mod get_group_notify;
+pub(crate) mod get_group_public_info;
+pub(crate) mod get_group_self_member_info;
+pub(crate) mod get_group_shutted_uin;
 pub(crate) mod get_joined_group_list;
+pub(crate) mod get_online_member_num;
+pub(crate) mod get_role_in_group;
+pub(crate) mod get_specified_group_member_info;
+pub(crate) mod group_msg_get;
+pub(crate) mod group_msg_get_simple;
+pub(crate) mod handle_apply_join_group;
+pub(crate) mod modify_group_base_info;
+pub(crate) mod modify_group_member_info;
+pub(crate) mod msg_read_report;
+pub(crate) mod quit_group;
+pub(crate) mod send_group_msg;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use teahouse_proto::error::{Error, ErrorCode};
+use teahouse_proto::ids::{GroupId, TinyId, UserId};
+
+use super::message::{self, Faces};
+use super::rules::Standing;
+use super::{GroupState, room};
+use crate::account;
+use crate::caller::{Caller, Who};
+use crate::conversation;
+use crate::entity::in_parallel;
+use crate::error::Outcome;
+use crate::rows::Home;
+
+/// An answer longer than this is refused: ask for less.
+const ANSWER_BYTES_MAX: usize = 1024 * 1024;
+const ACCOUNTS_AT_ONCE: usize = 32;
+
+/// An account in a list of members.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct NamedMember {
+    /// The account.
+    #[serde(rename = "Member_Account")]
+    member_account: UserId,
+    /// `Admin`, or a member when absent.
+    role: Option<String>,
+}
+
+/// A custom field. None are declared yet.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct CustomField {
+    /// Its name.
+    key: String,
+    /// Its value.
+    #[allow(dead_code, reason = "a field that is not declared is refused whatever its value")]
+    value: Option<String>,
+}
+
+/// Refuses custom fields: an app has to declare them first, and cannot yet.
+fn check_custom_fields(fields: Option<&[CustomField]>) -> Result<(), Error> {
+    match fields.and_then(<[CustomField]>::first) {
+        Some(field) => {
+            let info = format!("{} is not a custom field of this app", field.key);
+            Err(Error::with(ErrorCode::GroupBadParameter, info))
+        }
+        None => Ok(()),
+    }
+}
+
+/// Who acts: a user for himself, a backend in the name that it gives or its own.
+fn operator(caller: &Caller, named: Option<UserId>) -> Outcome<UserId> {
+    caller.acting_as(named, ErrorCode::GroupPermissionDenied)
+}
+
+/// What the caller may do in a group: a backend everything, a user what he is in it.
+fn standing(caller: &Caller, state: &GroupState) -> Standing {
+    match caller.who() {
+        Who::Admin(_) | Who::System => Standing::Backend,
+        // The owner of a live room is no member of it, and still its owner.
+        Who::User(identity) if state.kind().is_ok_and(room::is_room) => {
+            state.standing(&identity.user)
+        }
+        Who::User(identity) => {
+            let member = state.member(&identity.user, identity.tiny_id);
+            Standing::of(member.and_then(|member| member.role()))
+        }
+        Who::Guest { .. } => Standing::Stranger,
+    }
+}
+
+/// The accounts of these users; nothing for one that does not exist.
+async fn accounts(caller: &Caller, users: &[UserId]) -> Outcome<Vec<Option<TinyId>>> {
+    let found = in_parallel(users.to_vec(), ACCOUNTS_AT_ONCE, |user| async move {
+        account::tiny_id(caller.node(), caller.app(), &user).await
+    });
+    found.await.into_iter().collect()
+}
+
+/// The accounts of these users.
+///
+/// # Errors
+/// `GroupAccountUnknown` names the first that does not exist.
+async fn existing(caller: &Caller, users: &[UserId]) -> Outcome<Vec<(UserId, TinyId)>> {
+    let found = accounts(caller, users).await?;
+    users
+        .iter()
+        .zip(found)
+        .map(|(user, tiny_id)| match tiny_id {
+            Some(tiny_id) => Ok((user.clone(), tiny_id)),
+            None => {
+                let info = format!("{user}: the account does not exist");
+                Err(Error::with(ErrorCode::GroupAccountUnknown, info).into())
+            }
+        })
+        .collect()
+}
+
+/// Whether each user may be in one more group.
+async fn may_join_more(caller: &Caller, users: &[UserId]) -> Outcome<Vec<bool>> {
+    let most = caller.app().facts().settings.group_joined_max as usize;
+    let counts = in_parallel(users.to_vec(), ACCOUNTS_AT_ONCE, |user| async move {
+        conversation::groups::all(caller.node(), caller.app(), &user).await
+    });
+    counts.await.into_iter().map(|groups| Ok(groups?.len() < most)).collect()
+}
+
+/// Nick and avatar of everybody whom a tip will name.
+async fn faces<'a>(
+    caller: &Caller,
+    operator: &'a UserId,
+    users: impl IntoIterator<Item = &'a UserId>,
+) -> Outcome<Arc<Faces>> {
+    let users: Vec<&str> = users.into_iter().chain([operator]).map(UserId::as_str).collect();
+    Ok(Arc::new(message::faces(caller.node(), caller.app(), users).await?))
+}
+
+/// Waits until those who came or went find the group in their lists, or not any more.
+async fn settle(caller: &Caller, group: &GroupId) -> Outcome<()> {
+    caller.node().run_jobs(Home::Group(caller.app().id(), group.clone())).await
+}
+
+/// The same users, each once, in their order.
+fn distinct(users: impl IntoIterator<Item = UserId>) -> Vec<UserId> {
+    let mut seen = BTreeSet::new();
+    users.into_iter().filter(|user| seen.insert(user.clone())).collect()
+}
+
+/// Refuses a list that is too long.
+fn check_count(count: usize, most: usize) -> Result<(), Error> {
+    if count <= most {
+        return Ok(());
+    }
+    let info = format!("the request lists {count} accounts, at most {most}");
+    Err(Error::with(ErrorCode::GroupTooManyAccounts, info))
+}
+
+/// Refuses an answer that is too long.
+fn check_size(answer: &impl Serialize) -> Result<(), Error> {
+    struct Count(usize);
+    impl std::io::Write for Count {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0 += bytes.len();
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut count = Count(0);
+    serde_json::to_writer(&mut count, answer).map_err(|_| Error::new(ErrorCode::GroupInternal))?;
+    if count.0 > ANSWER_BYTES_MAX {
+        return Err(ErrorCode::ResponseTooLong.into());
+    }
+    Ok(())
+}

@@ -11,7 +11,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 use teahouse_proto::error::{Error, ErrorCode};
 use teahouse_proto::ids::{MsgKey, UserId};
-use teahouse_proto::message::SendControl;
+use teahouse_proto::message::{BodyError, MessageBody, SendControl};
 use teahouse_proto::time::UnixSeconds;
 
 use crate::account;
@@ -66,6 +66,22 @@ request! {
 #[derive(Debug)]
 pub(crate) struct Elements(Box<RawValue>);
 
+impl Elements {
+    /// Reads the elements; with the custom data they are at most `bytes_max`.
+    ///
+    /// # Errors
+    /// `too_long`, or what `code` makes of any other problem.
+    pub(crate) fn parse(
+        &self,
+        cloud_custom_data: &str,
+        bytes_max: usize,
+        too_long: ErrorCode,
+        code: impl Fn(&BodyError) -> ErrorCode,
+    ) -> Result<MessageBody, Error> {
+        rules::body(&self.0, cloud_custom_data, bytes_max, too_long, code)
+    }
+}
+
 impl<'de> Deserialize<'de> for Elements {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let raw = Box::<RawValue>::deserialize(deserializer)?;
@@ -119,7 +135,9 @@ async fn accept(caller: &Caller, request: Request) -> Outcome<NewMessage> {
     let from = caller.acting_as(request.from_account, ErrorCode::MsgNotAdmin)?;
     let cloud_custom_data = request.cloud_custom_data.unwrap_or_default();
     let too_long = if by_admin { ErrorCode::PacketTooLong } else { ErrorCode::BodyTooLong };
-    let body = rules::body(&request.msg_body.0, &cloud_custom_data, settings, too_long)?;
+    let bytes_max = settings.c2c_body_bytes_max as usize;
+    let body =
+        request.msg_body.parse(&cloud_custom_data, bytes_max, too_long, BodyError::c2c_code)?;
     rules::offline_push(request.offline_push_info.as_deref())?;
     let sync = match request.sync_other_machine {
         None | Some(1 | 2) => request.sync_other_machine,

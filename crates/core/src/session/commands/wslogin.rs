@@ -16,9 +16,11 @@ use teahouse_proto::time::UnixSeconds;
 
 use crate::account::{self, UserState};
 use crate::caller::{Caller, Who};
+use crate::conversation;
 use crate::entity::Change;
 use crate::error::Outcome;
 use crate::event::{DevicesKicked, Event, LoggedIn};
+use crate::group::room;
 use crate::hub::{Connection, Session};
 use crate::operation::Operation;
 use crate::request;
@@ -130,6 +132,7 @@ pub(crate) async fn run(caller: Caller, _: Request) -> Outcome<Response> {
         node.hub().logout(&connection);
         return Err(ErrorCode::SessionInvalid.into());
     }
+    listen(&caller, user, inst_id, &connection).await?;
     node.publish(&Event::LoggedIn(LoggedIn {
         app: app.id(),
         user: user.clone(),
@@ -148,12 +151,28 @@ pub(crate) async fn run(caller: Caller, _: Request) -> Outcome<Response> {
     })
 }
 
+/// Lets the connection listen to the user's groups, and to the rooms that the device was in.
+async fn listen(
+    caller: &Caller,
+    user: &UserId,
+    inst_id: u32,
+    connection: &Arc<Connection>,
+) -> Outcome<()> {
+    let (node, app) = (caller.node(), caller.app());
+    for group in conversation::groups::listened(node, app, user).await? {
+        node.hub().listen(&(app.id(), group), connection, user);
+    }
+    room::resume(node, app, user, inst_id, connection);
+    Ok(())
+}
+
 /// A device that comes back before its old socket was found dead: what was pushed into that since it was
 /// last heard may be lost.
 async fn remember_old_connection(caller: &Caller, user: &UserId, inst_id: u32) -> Outcome<()> {
     for old in caller.node().hub().connections(caller.app().id(), user) {
         if let Some(session) = old.session().filter(|session| session.inst_id == inst_id) {
             remember_heard(caller.node(), caller.app(), &session, &old).await?;
+            room::connection_lost(caller.node(), caller.app(), user, inst_id, old.last_heard());
         }
     }
     Ok(())

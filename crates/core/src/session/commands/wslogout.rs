@@ -7,6 +7,7 @@ use crate::account::commands::Empty;
 use crate::caller::{Caller, Who};
 use crate::error::Outcome;
 use crate::event::{Event, LoggedIn};
+use crate::group::room;
 use crate::operation::Operation;
 use crate::request;
 use crate::rows::DeviceRow;
@@ -32,6 +33,7 @@ pub(crate) async fn run(caller: Caller, _: Request) -> Outcome<Empty> {
     })
     .await?;
     if let Some(connection) = node.hub().logout_device(app.id(), &identity.user, identity.inst_id) {
+        room::leave_all(node, app, &identity.user, identity.inst_id);
         node.publish(&Event::LoggedOut(LoggedIn {
             app: app.id(),
             user: identity.user.clone(),

@@ -4,7 +4,13 @@
 //! a device). A user's sessions are found under (app, user). Nothing here awaits: whoever publishes
 //! appends to queues, and the gateway task of each socket writes them out.
 //!
-//! Locks are taken in this order: the users of a shard, a connection's session, its sync, its queue.
+//! What goes to one user is queued at once. What goes to a group or live room goes through its
+//! [`topic`]: each shard of the server walks the listeners whose sockets it owns.
+//!
+//! Locks are taken in this order: a connection's topics, the users of a shard, the topics of a shard, a
+//! topic's pace, its listeners, a fan-out, a connection's session, its sync, its queue.
+
+pub(crate) mod topic;
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
@@ -14,10 +20,12 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use crate::rows::PairKey;
 use bytes::Bytes;
 use teahouse_proto::frame;
-use teahouse_proto::ids::{SdkAppId, TinyId, UserId};
+use teahouse_proto::ids::{GroupId, SdkAppId, TinyId, UserId};
 use teahouse_proto::platform::Platform;
 use teahouse_proto::time::{UnixMillis, UnixSeconds};
 use tokio::sync::{Notify, Semaphore};
+
+use topic::{FanOut, Piece, Topic, Weight};
 
 /// A push, encoded at most once for each variant in use, however many sockets it goes to.
 #[derive(Debug)]
@@ -97,7 +105,11 @@ pub struct Connection {
     pub platform: Platform,
     /// It takes compressed frames.
     pub compress: bool,
+    /// The shard of the server that owns the socket.
+    shard: usize,
     queue: SendQueue,
+    /// What it listens to.
+    topics: Mutex<Vec<Arc<Topic>>>,
     session: Mutex<Option<Session>>,
     last_heard_ms: AtomicU64,
     /// Of the last answered sync; 0 before the first one.
@@ -195,6 +207,7 @@ impl Connection {
         instance: String,
         platform: Platform,
         compress: bool,
+        shard: usize,
         queue_bytes_max: usize,
         now: UnixMillis,
     ) -> Arc<Self> {
@@ -202,7 +215,9 @@ impl Connection {
             instance,
             platform,
             compress,
+            shard,
             queue: SendQueue::new(queue_bytes_max),
+            topics: Mutex::default(),
             session: Mutex::default(),
             last_heard_ms: AtomicU64::new(now.0),
             cookie_ms: AtomicU64::new(0),
@@ -307,6 +322,20 @@ impl Connection {
         self.queue.push(frame.variant(self.compress));
     }
 
+    /// Queues frames of a topic. A slow reader loses those of a live room first.
+    fn deliver(&self, frames: &[(Weight, Arc<Frame>)]) {
+        for (weight, frame) in frames {
+            let frame = frame.variant(self.compress);
+            match weight.quarters() {
+                None => self.queue.push(frame),
+                Some(quarters) if self.queue.push_below(frame, quarters) => {}
+                Some(_) => {
+                    crate::event::counted!("teahouse_frames_left_out_total").increment(1);
+                }
+            }
+        }
+    }
+
     /// From now on pushes wait for the answer of a sync.
     pub(crate) fn hold_pushes(&self) {
         let mut sync = lock(&self.sync);
@@ -391,6 +420,19 @@ impl SendQueue {
         self.ready.notify_one();
     }
 
+    /// Appends one frame if no more than so many quarters of the bound wait already; says whether it did.
+    fn push_below(&self, frame: Bytes, quarters: usize) -> bool {
+        let mut state = lock(&self.state);
+        if state.closed.is_some() || state.bytes > self.bytes_max / 4 * quarters {
+            return false;
+        }
+        state.bytes += frame.len();
+        state.frames.push_back(frame);
+        drop(state);
+        self.ready.notify_one();
+        true
+    }
+
     /// Ends the queue: what is in it is still written unless the reader was slow.
     pub fn close(&self, reason: CloseReason) {
         let mut state = lock(&self.state);
@@ -423,44 +465,147 @@ impl SendQueue {
 
 type UserKey = (SdkAppId, UserId);
 type Sessions = HashMap<UserKey, Vec<Arc<Connection>>>;
+/// A group or live room.
+pub(crate) type TopicKey = (SdkAppId, GroupId);
+type Topics = HashMap<TopicKey, Arc<Topic>>;
 
 /// All sessions of this node.
 pub struct Hub {
     users: Box<[Mutex<Sessions>]>,
     sessions: AtomicUsize,
+    topics: Box<[Mutex<Topics>]>,
+    /// One for each shard of the server.
+    fan_outs: Box<[FanOut]>,
 }
 
-const SHARDS: usize = 64;
-
-impl Default for Hub {
-    fn default() -> Self {
-        Self {
-            users: (0..SHARDS).map(|_| Mutex::default()).collect(),
-            sessions: AtomicUsize::new(0),
-        }
-    }
-}
+/// Parts of the tables of users and topics, so that few wait for the same lock.
+const PARTS: usize = 64;
 
 impl Hub {
+    /// The hub of a server whose sockets are spread over so many shards.
+    pub(crate) fn new(shards: usize) -> Self {
+        Self {
+            users: (0..PARTS).map(|_| Mutex::default()).collect(),
+            sessions: AtomicUsize::new(0),
+            topics: (0..PARTS).map(|_| Mutex::default()).collect(),
+            fan_outs: (0..shards.max(1)).map(|_| FanOut::default()).collect(),
+        }
+    }
+
+    /// Hands the messages of topics to the connections of one shard, for ever. To be run by that shard.
+    pub async fn fan_out(&self, shard: usize) {
+        self.fan_outs[shard].run().await;
+    }
+
+    /// Lets a connection listen to a group if it has a session of `user`.
+    pub(crate) fn listen(&self, key: &TopicKey, connection: &Arc<Connection>, user: &UserId) {
+        let mut own = lock(&connection.topics);
+        let is_theirs = |s: Option<&Session>| s.is_some_and(|s| (s.app, &s.user) == (key.0, user));
+        // Looked at under the lock: a logout that comes later takes this topic away, too.
+        if !connection.with_session(is_theirs) {
+            return;
+        }
+        let mut topics = lock(part(&self.topics, key));
+        let new = || Topic::new(key.clone(), self.fan_outs.len());
+        let topic = topics.entry(key.clone()).or_insert_with(new);
+        if own.iter().all(|known| !Arc::ptr_eq(known, topic)) {
+            topic.add(connection);
+            own.push(topic.clone());
+        }
+    }
+
+    /// Ends that a connection listens to a group.
+    pub(crate) fn unlisten(&self, key: &TopicKey, connection: &Arc<Connection>) {
+        let mut own = lock(&connection.topics);
+        if let Some(place) = own.iter().position(|known| known.key == *key) {
+            let topic = own.swap_remove(place);
+            self.remove(&topic, connection);
+        }
+    }
+
+    /// Ends that anybody listens to a group.
+    pub(crate) fn close_topic(&self, key: &TopicKey) {
+        let Some(topic) = self.topic(key) else { return };
+        topic.listeners().iter().for_each(|connection| self.unlisten(key, connection));
+    }
+
+    fn unlisten_all(&self, connection: &Arc<Connection>) {
+        let mut own = lock(&connection.topics);
+        for topic in std::mem::take(&mut *own) {
+            self.remove(&topic, connection);
+        }
+    }
+
+    fn remove(&self, topic: &Arc<Topic>, connection: &Arc<Connection>) {
+        let mut topics = lock(part(&self.topics, &topic.key));
+        topic.remove(connection);
+        if topic.count() == 0 {
+            topics.remove(&topic.key);
+        }
+    }
+
+    pub(crate) fn topic(&self, key: &TopicKey) -> Option<Arc<Topic>> {
+        lock(part(&self.topics, key)).get(key).cloned()
+    }
+
+    /// Hands a message to those who listen to a group, now or in a moment. Answers with the topic and when
+    /// it has to be flushed, if that has to be entered into the agenda.
+    pub(crate) fn publish(
+        &self,
+        key: &TopicKey,
+        now: UnixMillis,
+        piece: impl FnOnce() -> Piece,
+    ) -> Option<(UnixMillis, Arc<Topic>)> {
+        let topic = self.topic(key)?;
+        let due = topic.publish(piece(), &self.fan_outs, now)?;
+        Some((due, topic))
+    }
+
+    /// Sends what a topic has gathered.
+    pub(crate) fn flush(&self, topic: &Topic, now: UnixMillis) {
+        topic.flush(&self.fan_outs, now);
+    }
+
+    /// The connection of one device.
+    pub(crate) fn device(
+        &self,
+        app: SdkAppId,
+        user: &UserId,
+        inst_id: u32,
+    ) -> Option<Arc<Connection>> {
+        let is_it = |session: Option<&Session>| session.is_some_and(|s| s.inst_id == inst_id);
+        self.connections(app, user).into_iter().find(|c| c.with_session(is_it))
+    }
+
+    /// Whether a user is connected.
+    pub(crate) fn is_online(&self, app: SdkAppId, user: &UserId) -> bool {
+        let key = (app, user.clone());
+        lock(part(&self.users, &key)).contains_key(&key)
+    }
+
     /// Attaches a session to its connection. An older connection of the same device is closed.
     pub(crate) fn login(&self, connection: &Arc<Connection>, session: Session) {
         self.logout(connection);
         let key = (session.app, session.user.clone());
         let inst_id = session.inst_id;
         connection.set_session(Some(session));
-        let mut users = self.shard(&key);
+        let mut users = lock(part(&self.users, &key));
         let sessions = users.entry(key).or_default();
+        let mut replaced = Vec::new();
         sessions.retain(|other| {
             let same = other.with_session(|s| s.is_some_and(|s| s.inst_id == inst_id));
             if same {
                 other.set_session(None);
                 other.queue.close(CloseReason::Replaced);
                 self.sessions.fetch_sub(1, Ordering::Relaxed);
+                replaced.push(other.clone());
             }
             !same
         });
         sessions.push(connection.clone());
         self.sessions.fetch_add(1, Ordering::Relaxed);
+        drop(users);
+        replaced.iter().for_each(|old| self.unlisten_all(old));
     }
 
     /// Detaches a device of a user, on whichever connection it is, and returns that.
@@ -470,9 +615,7 @@ impl Hub {
         user: &UserId,
         inst_id: u32,
     ) -> Option<Arc<Connection>> {
-        let is_it = |session: &Session| session.inst_id == inst_id;
-        let connections = self.connections(app, user);
-        let found = connections.into_iter().find(|c| c.with_session(|s| s.is_some_and(is_it)))?;
+        let found = self.device(app, user, inst_id)?;
         let is_still = found.with_session(|s| {
             s.is_some_and(|s| (s.app, &s.user, s.inst_id) == (app, user, inst_id))
         });
@@ -483,7 +626,7 @@ impl Hub {
     pub(crate) fn logout(&self, connection: &Arc<Connection>) -> Option<Session> {
         let session = connection.session()?;
         let key = (session.app, session.user.clone());
-        let mut users = self.shard(&key);
+        let mut users = lock(part(&self.users, &key));
         // Taken under the user's lock: another login may have been faster.
         let same =
             |s: &mut Session| (s.app, &s.user, s.inst_id) == (key.0, &key.1, session.inst_id);
@@ -495,13 +638,15 @@ impl Hub {
             }
             self.sessions.fetch_sub(1, Ordering::Relaxed);
         }
+        drop(users);
+        self.unlisten_all(connection);
         Some(session)
     }
 
     /// The connections of a user.
     pub fn connections(&self, app: SdkAppId, user: &UserId) -> Vec<Arc<Connection>> {
         let key = (app, user.clone());
-        self.shard(&key).get(&key).cloned().unwrap_or_default()
+        lock(part(&self.users, &key)).get(&key).cloned().unwrap_or_default()
     }
 
     /// How many sessions there are.
@@ -518,7 +663,7 @@ impl Hub {
         frame: impl FnOnce() -> (Arc<Frame>, Option<Place>),
     ) -> usize {
         let key = (app, user.clone());
-        let users = self.shard(&key);
+        let users = lock(part(&self.users, &key));
         let wanted = |connection: &&Arc<Connection>| {
             except.is_none()
                 || connection.with_session(|s| s.is_some_and(|s| Some(s.inst_id) != except))
@@ -530,11 +675,11 @@ impl Hub {
         let (frame, place) = frame();
         targets.map(|connection| connection.push(&frame, place.as_ref())).count()
     }
+}
 
-    fn shard(&self, key: &UserKey) -> MutexGuard<'_, Sessions> {
-        let hash = BuildHasherDefault::<DefaultHasher>::default().hash_one(key);
-        lock(&self.users[usize::try_from(hash % SHARDS as u64).expect("below 64")])
-    }
+fn part<'a, K: std::hash::Hash, T>(parts: &'a [Mutex<T>], key: &K) -> &'a Mutex<T> {
+    let hash = BuildHasherDefault::<DefaultHasher>::default().hash_one(key);
+    &parts[usize::try_from(hash % PARTS as u64).expect("below 64")]
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -546,7 +691,7 @@ mod tests {
     use super::*;
 
     fn connection(instance: &str) -> Arc<Connection> {
-        Connection::new(instance.into(), Platform::Web, false, 100, UnixMillis(0))
+        Connection::new(instance.into(), Platform::Web, false, 0, 100, UnixMillis(0))
     }
 
     fn session(inst_id: u32) -> Session {
@@ -592,7 +737,7 @@ mod tests {
 
     #[test]
     fn a_device_that_comes_back_replaces_its_old_connection() {
-        let hub = Hub::default();
+        let hub = Hub::new(1);
         let (old, new, other) = (connection("a"), connection("a"), connection("b"));
         hub.login(&old, session(1));
         hub.login(&other, session(2));

@@ -1,0 +1,411 @@
+//! Group conversations of one user: the index rows, and the list that is derived from them on read.
+//!
+//! A row begins with a membership and ends with it. Unread messages are derived: what the group has
+//! counted since the member's mark, without what he has sent himself since.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use teahouse_proto::error::Error;
+use teahouse_proto::group::ReceiveOption;
+use teahouse_proto::ids::{GroupId, TinyId, UserId};
+use teahouse_proto::time::UnixSeconds;
+use teahouse_store::{Direction, Partition};
+
+use super::marks::GroupMark;
+use super::{Conversations, indexed};
+use crate::account;
+use crate::app::App;
+use crate::entity::Change;
+use crate::error::Outcome;
+use crate::event::{ConversationsDeleted, Event, GroupRead};
+use crate::group::message::GroupRef;
+use crate::group::{self, rules};
+use crate::node::{Node, decode_row};
+use crate::rows::{
+    GroupHeadRow, GroupIndexRow, GroupInfoRow, GroupMessageRow, Home, JoinedRow, LeftRow,
+    MemberRow, MessageFlags, key,
+};
+
+/// One group conversation as its owner sees it now.
+#[derive(Debug, Clone)]
+pub(crate) struct GroupSummary {
+    pub(crate) group: GroupId,
+    pub(crate) row: GroupIndexRow,
+    pub(crate) head: GroupHeadRow,
+    pub(crate) info: GroupInfoRow,
+    pub(crate) member: MemberRow,
+}
+
+impl GroupSummary {
+    /// Counted messages of others that are not read.
+    pub(crate) fn unread(&self) -> u64 {
+        if !rules::of(self.info.kind()).unread {
+            return 0;
+        }
+        let counted = self.head.counted.saturating_sub(self.row.read_count);
+        counted.saturating_sub(self.member.sent.saturating_sub(self.row.read_sent))
+    }
+
+    /// Sequence number and second of the last message that the list shows.
+    pub(crate) fn shown(&self) -> (u64, UnixSeconds) {
+        (self.head.shown, UnixSeconds(self.head.shown_time))
+    }
+
+    /// Whether the list has it: not deleted since its last message.
+    pub(crate) fn is_listed(&self) -> bool {
+        self.head.shown > self.row.hidden_through
+    }
+
+    /// As messages name it.
+    pub(crate) fn reference(&self, app: &App) -> GroupRef {
+        let (name, kind) = (Arc::from(&*self.info.name), self.info.kind());
+        GroupRef { app: app.id(), id: self.group.clone(), name, kind }
+    }
+}
+
+/// All groups of a user, in the order of their ids: one scan of the index and one batched read.
+pub(crate) async fn summaries(node: &Node, app: &App, user: &UserId) -> Outcome<Vec<GroupSummary>> {
+    let entity = indexed(node, app, user).await?;
+    let rows: Vec<(GroupId, GroupIndexRow)> = entity.read(|state| {
+        let groups = state.conversations.iter().flat_map(|index| index.groups.iter());
+        groups.map(|(group, row)| (group.clone(), row.clone())).collect()
+    });
+    let keys: Vec<(Partition, Bytes)> = rows
+        .iter()
+        .flat_map(|(group, row)| {
+            let partition = Home::Group(app.id(), group.clone()).partition();
+            let member = key::member(row.incarnation, user);
+            [key::head(), key::group_info(row.incarnation), member].map(|k| (partition.clone(), k))
+        })
+        .collect();
+    let found = node.store().get_many(&keys).await?;
+    let mut summaries = Vec::new();
+    for ((group, row), found) in rows.into_iter().zip(found.chunks_exact(3)) {
+        // Dismissed, or left, and the index is about to be told so.
+        let [Some(head), Some(info), Some(member)] = found else { continue };
+        let head: GroupHeadRow = decode_row(head)?;
+        if head.incarnation == row.incarnation && head.dismissed_ms == 0 {
+            let (info, member) = (decode_row(info)?, decode_row(member)?);
+            summaries.push(GroupSummary { group, row, head, info, member });
+        }
+    }
+    Ok(summaries)
+}
+
+/// The groups that a user is in.
+pub(crate) async fn all(node: &Node, app: &App, user: &UserId) -> Outcome<Vec<GroupId>> {
+    chosen(node, app, user, |_| true).await
+}
+
+/// The groups that a user's devices listen to.
+pub(crate) async fn listened(node: &Node, app: &App, user: &UserId) -> Outcome<Vec<GroupId>> {
+    chosen(node, app, user, listens).await
+}
+
+async fn chosen(
+    node: &Node,
+    app: &App,
+    user: &UserId,
+    choose: impl Fn(&GroupIndexRow) -> bool,
+) -> Outcome<Vec<GroupId>> {
+    let entity = indexed(node, app, user).await?;
+    Ok(entity.read(|state| {
+        let groups = state.conversations.iter().flat_map(|index| index.groups.iter());
+        groups.filter(|(_, row)| choose(row)).map(|(group, _)| group.clone()).collect()
+    }))
+}
+
+fn listens(row: &GroupIndexRow) -> bool {
+    row.receive_option != ReceiveOption::Discard.number()
+}
+
+/// The index rows that many users have of one group, in the same order.
+pub(crate) async fn rows_of(
+    node: &Node,
+    app: &App,
+    group: &GroupId,
+    users: &[UserId],
+) -> Outcome<Vec<Option<GroupIndexRow>>> {
+    let keys: Vec<(Partition, Bytes)> = users
+        .iter()
+        .map(|user| {
+            let partition = Home::User(app.id(), user.clone()).partition();
+            (partition, key::group_conversation(group))
+        })
+        .collect();
+    let stored = node.store().get_many(&keys).await?;
+    users
+        .iter()
+        .zip(stored)
+        .map(|(user, stored)| {
+            // A user in memory may be ahead of the store by marks that are not saved yet.
+            let known = app.users.peek(user).and_then(|entity| {
+                entity.read(|state| state.conversations.as_ref()?.groups.get(group).cloned())
+            });
+            match known {
+                Some(row) => Ok(Some(row)),
+                None => Ok(stored.map(|row| decode_row(&row)).transpose()?),
+            }
+        })
+        .collect()
+}
+
+/// Changes the index row of one group, if the user is in it; says whether he is.
+pub(crate) async fn change_row(
+    node: &Arc<Node>,
+    app: &App,
+    user: &UserId,
+    group: &GroupId,
+    mut apply: impl FnMut(&mut GroupIndexRow, &mut Change),
+) -> Outcome<bool> {
+    change_index(node, app, user, |index, change| {
+        let Some(row) = index.groups.get_mut(group) else { return false };
+        apply(row, change);
+        change.put(key::group_conversation(group), row);
+        true
+    })
+    .await
+}
+
+/// Changes the index of an account; `otherwise` the default if it is not that account any more.
+async fn change_index<R: Default>(
+    node: &Arc<Node>,
+    app: &App,
+    user: &UserId,
+    mut apply: impl FnMut(&mut Conversations, &mut Change) -> R,
+) -> Outcome<R> {
+    loop {
+        indexed(node, app, user).await?;
+        let done = account::change_user(node, app, user, |state, change| {
+            if state.account().is_none() {
+                return Ok(Some(R::default()));
+            }
+            // Gone from memory since: read it again first.
+            Ok(state.conversations.as_mut().map(|index| apply(index, change)))
+        })
+        .await?;
+        if let Some(result) = done {
+            return Ok(result);
+        }
+    }
+}
+
+/// Puts a group into a new member's index; carried out by the outbox.
+pub(crate) async fn index(
+    node: &Arc<Node>,
+    app: &App,
+    group: &GroupId,
+    incarnation: u64,
+    joined: &JoinedRow,
+) -> Outcome<()> {
+    let Ok(user) = UserId::parse(&joined.user) else { return Ok(()) };
+    if account::tiny_id(node, app, &user).await? != Some(TinyId(joined.tiny_id)) {
+        return Ok(());
+    }
+    let membership = (incarnation, joined.joined_as);
+    let listens = change_index(node, app, &user, |index, change| {
+        let row = index.groups.get(group);
+        // Numbers rise: a job that comes late does not bring back what has ended since.
+        if let Some(row) = row.filter(|row| (row.incarnation, row.joined_as) >= membership) {
+            return (row.incarnation, row.joined_as) == membership && listens(row);
+        }
+        let row = GroupIndexRow {
+            incarnation,
+            joined_as: joined.joined_as,
+            read_seq: joined.read_seq,
+            read_count: joined.read_count,
+            hidden_through: joined.hidden_through,
+            ..GroupIndexRow::default()
+        };
+        change.put(key::group_conversation(group), &row);
+        index.groups.insert(group.clone(), row);
+        true
+    })
+    .await?;
+    // A device that logged in since the member came did not find the row, and has not been found then.
+    if listens && is_member(node, app, group, &user, membership).await? {
+        let key = (app.id(), group.clone());
+        for connection in node.hub().connections(app.id(), &user) {
+            node.hub().listen(&key, &connection, &user);
+        }
+    }
+    Ok(())
+}
+
+/// Takes a group out of the index of somebody who has left; carried out by the outbox.
+pub(crate) async fn unindex(
+    node: &Arc<Node>,
+    app: &App,
+    group: &GroupId,
+    incarnation: u64,
+    left: &LeftRow,
+) -> Outcome<()> {
+    let Ok(user) = UserId::parse(&left.user) else { return Ok(()) };
+    let membership = (incarnation, left.joined_as);
+    let removed = change_index(node, app, &user, |index, change| {
+        let is_old = |row: &GroupIndexRow| (row.incarnation, row.joined_as) <= membership;
+        let removed = index.groups.get(group).is_some_and(is_old);
+        if removed {
+            index.groups.remove(group);
+            change.delete(key::group_conversation(group));
+        }
+        removed
+    })
+    .await?;
+    // A device that logged in since has found the row; one that is a member again is left alone.
+    let is_in =
+        group::group(node, app, group).await?.read(|state| state.members.contains_key(&user));
+    if removed && !is_in {
+        let key = (app.id(), group.clone());
+        for connection in node.hub().connections(app.id(), &user) {
+            node.hub().unlisten(&key, &connection);
+        }
+    }
+    Ok(())
+}
+
+async fn is_member(
+    node: &Node,
+    app: &App,
+    group: &GroupId,
+    user: &UserId,
+    (incarnation, joined_as): (u64, u64),
+) -> Outcome<bool> {
+    let entity = group::group(node, app, group).await?;
+    Ok(entity.read(|state| {
+        let is_it = |member: &MemberRow| member.joined_as == joined_as;
+        state.head.incarnation == incarnation && state.members.get(user).is_some_and(is_it)
+    }))
+}
+
+/// Marks everything up to `seq` as read.
+///
+/// # Errors
+/// `GroupNotFound` or `GroupPermissionDenied` for somebody who is not a member.
+pub(crate) async fn mark_read(
+    node: &Arc<Node>,
+    app: &App,
+    reader: &UserId,
+    group: &GroupId,
+    seq: u64,
+    origin: Option<u32>,
+) -> Outcome<()> {
+    let partition = Home::Group(app.id(), group.clone()).partition();
+    let entity = group::group(node, app, group).await?;
+    let (reference, membership) = entity.read(|state| -> Result<_, Error> {
+        let reference = state.reference(app.id(), group)?;
+        let member = state.members.get(reader).map(|member| member.joined_as);
+        Ok((reference, member.map(|joined_as| (state.head.incarnation, joined_as))))
+    })?;
+    let Some((incarnation, joined_as)) = membership else {
+        return Err(teahouse_proto::error::ErrorCode::GroupPermissionDenied.into());
+    };
+    // What the store has, not what is on its way to it: nobody has read that.
+    let keys = [key::head(), key::member(incarnation, reader)].map(|k| (partition.clone(), k));
+    let rows = node.store().get_many(&keys).await?;
+    let [Some(head), Some(member)] = &rows[..] else { return Ok(()) };
+    let (head, member): (GroupHeadRow, MemberRow) = (decode_row(head)?, decode_row(member)?);
+    let seq = seq.min(head.last);
+    let (count, sent) = if seq == head.last {
+        (head.counted, member.sent)
+    } else {
+        counts_at(node, &partition, &head, &member, reader, seq).await?
+    };
+    let mark = GroupMark { incarnation, joined_as, seq, count, sent };
+    let moved = indexed(node, app, reader).await?.touch(|state| {
+        let index = state.conversations.as_mut();
+        let row = index.and_then(|index| index.groups.get_mut(group));
+        let moved = row.is_some_and(|row| mark.apply(row));
+        if moved {
+            app.group_marks.remember(reader, group, mark);
+        }
+        moved
+    });
+    if moved {
+        let reader = reader.clone();
+        node.publish(&Event::GroupRead(GroupRead { group: reference, reader, seq, origin }));
+    }
+    Ok(())
+}
+
+/// Rows that are looked through at most for a mark that is not at the end.
+const LOOKED_THROUGH_MAX: usize = 10_000;
+
+/// What the group had counted at `seq`, and what the reader had sent of it.
+async fn counts_at(
+    node: &Node,
+    partition: &Partition,
+    head: &GroupHeadRow,
+    member: &MemberRow,
+    reader: &UserId,
+    seq: u64,
+) -> Outcome<(u64, u64)> {
+    let at = |seq| key::group_message(head.incarnation, seq);
+    let (from, to) = (at(seq), at(head.last + 1));
+    let rows = node.store().scan(partition, &from..&to, Direction::Ascending, LOOKED_THROUGH_MAX);
+    let (mut count, mut own) = (None, 0);
+    for row in rows.await? {
+        let message: GroupMessageRow = decode_row(&row.value)?;
+        let is_counted =
+            message.tip.is_none() && !MessageFlags(message.flags).has(MessageFlags::NO_UNREAD);
+        if key::group_message_seq(&row.key) == Some(seq) {
+            count = Some(message.counted);
+            continue;
+        }
+        // Of a message that is gone, the next one tells what came before it.
+        count = count.or(Some(message.counted - u64::from(is_counted)));
+        own += u64::from(is_counted && message.from == reader.as_str());
+    }
+    Ok((count.unwrap_or(head.counted), member.sent.saturating_sub(own)))
+}
+
+/// Takes groups out of a user's list until they have a new message; with `clear`, their history is gone
+/// for this user too. Those that he is not in are skipped.
+pub(crate) async fn delete(
+    node: &Arc<Node>,
+    app: &App,
+    user: &UserId,
+    groups: &[GroupId],
+    clear: bool,
+    origin: Option<u32>,
+) -> Outcome<()> {
+    if groups.is_empty() {
+        return Ok(());
+    }
+    let sync = app.facts().settings.conversation_sync_delete;
+    let known = summaries(node, app, user).await?;
+    let known: Vec<_> = known.into_iter().filter(|s| groups.contains(&s.group)).collect();
+    change_index(node, app, user, |index, change| {
+        let mut found = Vec::new();
+        for summary in &known {
+            let Some(row) = index.groups.get_mut(&summary.group) else { continue };
+            if (row.incarnation, row.joined_as) != (summary.row.incarnation, summary.row.joined_as)
+            {
+                continue;
+            }
+            row.hidden_through = summary.head.last;
+            row.pinned_at = 0;
+            if summary.head.last > row.read_seq {
+                row.read_seq = summary.head.last;
+                (row.read_count, row.read_sent) = (summary.head.counted, summary.member.sent);
+            }
+            if clear {
+                row.cleared_through = summary.head.last;
+            }
+            change.put(key::group_conversation(&summary.group), row);
+            found.push(summary.group.clone());
+        }
+        if !found.is_empty() {
+            change.event(Event::ConversationsDeleted(ConversationsDeleted {
+                app: app.id(),
+                user: user.clone(),
+                peers: Vec::new(),
+                groups: found,
+                sync,
+                origin,
+            }));
+        }
+    })
+    .await
+}

@@ -1,0 +1,183 @@
+//! `group_open_http_svc/create_group`: makes a group, with its first members.
+//!
+//! Callers: administrators for any owner or none, users for themselves. The owner and the members are in at
+//! once; of a live room the owner is only recorded, he joins like everybody.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+use teahouse_proto::error::{Error, ErrorCode};
+use teahouse_proto::group::{ApplyJoinOption, GroupType, InviteJoinOption, Role};
+use teahouse_proto::ids::{GroupId, TinyId, UserId};
+
+use super::{
+    CustomField, NamedMember, check_count, check_custom_fields, distinct, existing, faces,
+    may_join_more, settle,
+};
+use crate::caller::Caller;
+use crate::error::Outcome;
+use crate::group::profile::{self, NewGroup};
+use crate::group::{room, rules};
+use crate::operation::Operation;
+use crate::request;
+
+pub(crate) const OPERATION: Operation<Request, Response> =
+    Operation::new("group_open_http_svc/create_group").rest().gateway().million();
+
+request! {
+    pub(crate) struct Request {
+        /// `Private` (Work), `Public`, `ChatRoom` (Meeting), `AVChatRoom` or `Community`.
+        kind: GroupType = "Type",
+        /// 1 to 100 bytes (a setting).
+        name: String = "Name",
+        /// The owner; REST: nobody when absent, clients: the caller.
+        owner: Option<UserId> = "Owner_Account" else GroupAccountUnknown,
+        /// An id of your own; of a community it begins with `@TGS#_`. Made by the server when absent.
+        group_id: Option<GroupId> = "GroupId" malformed GroupIdInvalid,
+        /// At most 240 bytes (a setting).
+        introduction: Option<String> = "Introduction",
+        /// At most 300 bytes (a setting).
+        notification: Option<String> = "Notification",
+        /// At most 500 bytes (a setting).
+        face_url: Option<String> = "FaceUrl",
+        /// Most members; by default what the app allows.
+        max_member_count: Option<u32> = "MaxMemberCount" | "MaxMemberNum",
+        /// What happens to those who ask to join.
+        apply_join_option: Option<ApplyJoinOption> = "ApplyJoinOption",
+        /// What happens to invitations.
+        invite_join_option: Option<InviteJoinOption> = "InviteJoinOption",
+        /// 1: a community with topics.
+        support_topic: Option<u32> = "SupportTopic",
+        /// Custom fields; none can be declared yet.
+        app_defined_data: Option<Vec<CustomField>> = "AppDefinedData",
+        /// First members, at most 100 (clients: 500).
+        member_list: Option<Vec<NamedMember>> = "MemberList",
+    }
+}
+
+/// See the module.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Response {
+    /// The group.
+    group_id: GroupId,
+    /// Members who were left out: they are in as many groups as they may be.
+    #[serde(rename = "OverJoinedGroupLimit_Account", skip_serializing_if = "Vec::is_empty")]
+    over_limit: Vec<UserId>,
+}
+
+const MEMBERS_MAX: usize = 100;
+const MEMBERS_OF_CLIENT_MAX: usize = 500;
+
+pub(crate) async fn run(caller: Caller, request: Request) -> Outcome<Response> {
+    let (node, app) = (caller.node(), caller.app());
+    let owner = owner(&caller, &request)?;
+    let id = check(&caller, &request)?;
+    let id = id.unwrap_or_else(|| rules::generated_id(request.kind, node.next_id().0));
+    let (members, over_limit) = members(&caller, &request, owner.as_ref()).await?;
+    let settings = &app.facts().settings;
+    let most = profile::members_max(settings, request.kind);
+    let max_members = request.max_member_count.unwrap_or(most);
+    if max_members > most || members.len() > max_members as usize {
+        let info =
+            format!("a group of this type has at most {most} members, and no more than it says");
+        return Err(Error::with(ErrorCode::MembersExceeded, info).into());
+    }
+    let operator = super::operator(&caller, None)?;
+    let named = members.iter().map(|(user, ..)| user);
+    let faces = faces(&caller, &operator, named).await?;
+    let new = NewGroup {
+        kind: request.kind,
+        name: request.name,
+        introduction: request.introduction.unwrap_or_default(),
+        notification: request.notification.unwrap_or_default(),
+        face_url: request.face_url.unwrap_or_default(),
+        owner,
+        max_members,
+        apply_option: request.apply_join_option,
+        invite_option: request
+            .invite_join_option
+            .filter(|_| rules::of(request.kind).invite_may_change),
+        supports_topics: request.support_topic == Some(1),
+        members: if room::is_room(request.kind) { Vec::new() } else { members },
+        operator,
+        origin: caller.origin(),
+    };
+    profile::create(node, app, &id, &new, &faces).await?;
+    settle(&caller, &id).await?;
+    Ok(Response { group_id: id, over_limit })
+}
+
+fn owner(caller: &Caller, request: &Request) -> Outcome<Option<UserId>> {
+    if caller.is_admin() {
+        return Ok(request.owner.clone());
+    }
+    let owner = caller.acting_as(request.owner.clone(), ErrorCode::GroupPermissionDenied)?;
+    Ok(Some(owner))
+}
+
+/// Checks what needs no look at the accounts; returns the id that is asked for.
+fn check(caller: &Caller, request: &Request) -> Outcome<Option<GroupId>> {
+    let settings = &caller.app().facts().settings;
+    rules::check_texts(
+        settings,
+        Some(&request.name),
+        request.introduction.as_deref(),
+        request.notification.as_deref(),
+        request.face_url.as_deref(),
+    )?;
+    check_custom_fields(request.app_defined_data.as_deref())?;
+    let count = request.member_list.as_ref().map_or(0, Vec::len);
+    check_count(count, if caller.is_admin() { MEMBERS_MAX } else { MEMBERS_OF_CLIENT_MAX })?;
+    if room::is_room(request.kind) && count > 0 {
+        let info = "viewers join a live room by themselves".to_owned();
+        return Err(Error::with(ErrorCode::GroupPermissionDenied, info).into());
+    }
+    // Clients send an empty one when they have none.
+    if let Some(id) = &request.group_id {
+        rules::check_id(id, request.kind)?;
+    }
+    Ok(request.group_id.clone())
+}
+
+/// The owner and the members, and those who are in too many groups already.
+async fn members(
+    caller: &Caller,
+    request: &Request,
+    owner: Option<&UserId>,
+) -> Outcome<(Vec<(UserId, TinyId, Role)>, Vec<UserId>)> {
+    let rules = rules::of(request.kind);
+    let mut admins = Vec::new();
+    let mut users: Vec<UserId> = owner.cloned().into_iter().collect();
+    for member in request.member_list.iter().flatten() {
+        match member.role.as_deref() {
+            None | Some("" | "Member") => {}
+            Some("Admin") if rules.admins => admins.push(member.member_account.clone()),
+            Some(other) => {
+                let info = format!("Role is {other}, Admin is possible where a group has admins");
+                return Err(Error::with(ErrorCode::GroupBadParameter, info).into());
+            }
+        }
+        users.push(member.member_account.clone());
+    }
+    let users = distinct(users);
+    let accounts = existing(caller, &users).await?;
+    let mut members = Vec::new();
+    let mut over_limit = Vec::new();
+    for ((user, tiny_id), fits) in accounts.into_iter().zip(may_join_more(caller, &users).await?) {
+        let is_owner = owner == Some(&user);
+        if !fits && is_owner && rules.stored {
+            return Err(ErrorCode::OwnGroupsFull.into());
+        }
+        let role = match (is_owner, admins.contains(&user)) {
+            (true, _) => Role::Owner,
+            (false, true) => Role::Admin,
+            (false, false) => Role::Member,
+        };
+        if fits || is_owner {
+            members.push((user, tiny_id, role));
+        } else {
+            over_limit.push(user);
+        }
+    }
+    Ok((members, over_limit))
+}

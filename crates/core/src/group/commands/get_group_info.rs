@@ -1,0 +1,91 @@
+//! `group_open_http_svc/get_group_info`: up to 50 groups, with their members if asked.
+//!
+//! Callers: administrators. Each group has a result of its own.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+use teahouse_proto::error::{Error, ErrorCode};
+use teahouse_proto::ids::GroupId;
+
+use super::check_size;
+use crate::caller::Caller;
+use crate::error::{Failure, Outcome};
+use crate::group::view::{self, Choice, Filter, GroupView, MemberView, Names};
+use crate::group::{self, room};
+use crate::operation::Operation;
+use crate::request;
+
+pub(crate) const OPERATION: Operation<Request, Response> =
+    Operation::new("group_open_http_svc/get_group_info").rest();
+
+request! {
+    pub(crate) struct Request {
+        /// 1 to 50 groups.
+        group_id_list: Vec<String> = "GroupIdList",
+        /// Which fields; all when absent.
+        response_filter: Option<Filter> = "ResponseFilter",
+    }
+}
+
+/// See the module.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Response {
+    /// In the order of the request.
+    group_info: Vec<GroupView>,
+}
+
+const GROUPS_MAX: usize = 50;
+/// More members than this do not fit into an answer.
+const MEMBERS_MAX: usize = 10_000;
+
+pub(crate) async fn run(caller: Caller, request: Request) -> Outcome<Response> {
+    check_groups(&request.group_id_list)?;
+    let mut group_info = Vec::new();
+    for id in &request.group_id_list {
+        group_info.push(match one(&caller, id, request.response_filter.as_ref()).await {
+            Ok(view) => view,
+            Err(Failure::Refused(error)) => GroupView::refused(id, &error),
+            Err(failure) => return Err(failure),
+        });
+    }
+    let response = Response { group_info };
+    check_size(&response)?;
+    Ok(response)
+}
+
+/// Refuses a list of groups that is empty or too long.
+pub(super) fn check_groups(groups: &[String]) -> Result<(), Error> {
+    if (1..=GROUPS_MAX).contains(&groups.len()) {
+        return Ok(());
+    }
+    let info = format!("GroupIdList has {} groups, 1 to {GROUPS_MAX} are possible", groups.len());
+    Err(Error::with(ErrorCode::GroupBadParameter, info))
+}
+
+async fn one(caller: &Caller, id: &str, filter: Option<&Filter>) -> Outcome<GroupView> {
+    let id = GroupId::parse(id).map_err(|_| ErrorCode::GroupIdInvalid)?;
+    let (node, app) = (caller.node(), caller.app());
+    // A filter that is there but does not speak of something leaves it out.
+    let nothing = std::collections::BTreeSet::new();
+    let base = filter.map(|filter| filter.group_base_info_filter.as_ref().unwrap_or(&nothing));
+    let entity = group::group(node, app, &id).await?;
+    let (view, is_room, members) = entity.read(|state| -> Result<_, Error> {
+        let info = state.info()?;
+        let count = state.members.len();
+        let view = GroupView::of(app, &id, &state.head, info, count as u64, base, Names::New);
+        Ok((view, room::is_room(info.kind()), count))
+    })?;
+    let members_wanted = filter.is_none_or(|filter| filter.member_info_filter.is_some());
+    if is_room || !members_wanted {
+        return Ok(view);
+    }
+    if members > MEMBERS_MAX {
+        return Err(ErrorCode::MembersNeedPaging.into());
+    }
+    let of_members = filter.and_then(|filter| filter.member_info_filter.as_ref());
+    let found = view::members(node, app, &id, &Choice::default(), of_members).await?;
+    let now = caller.now().seconds();
+    let shown = found.iter().map(|found| MemberView::of(found, of_members, Names::New, now));
+    Ok(view.with_members(shown.collect()))
+}

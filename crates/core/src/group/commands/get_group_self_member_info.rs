@@ -1,0 +1,89 @@
+//! `group_open_http_svc/get_group_self_member_info`: groups as the caller sees them, with his own membership.
+//!
+//! Callers: users. Each group has a result of its own.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+use teahouse_proto::error::{Error, ErrorCode};
+use teahouse_proto::ids::GroupId;
+
+use super::get_group_info::check_groups;
+use crate::caller::{Caller, Identity, Who};
+use crate::conversation;
+use crate::error::{Failure, Outcome};
+use crate::group;
+use crate::group::room;
+use crate::group::view::{Filter, GroupView, MemberView, Membership, Names};
+use crate::operation::Operation;
+use crate::request;
+use crate::rows::MemberRow;
+
+pub(crate) const OPERATION: Operation<Request, Response> =
+    Operation::new("group_open_http_svc/get_group_self_member_info").gateway().million();
+
+request! {
+    pub(crate) struct Request {
+        /// 1 to 50 groups.
+        group_id_list: Vec<String> = "GroupIdList",
+        /// Which fields; all when absent.
+        response_filter: Option<Filter> = "ResponseFilter",
+    }
+}
+
+/// See the module.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Response {
+    /// In the order of the request.
+    group_info: Vec<GroupView>,
+}
+
+pub(crate) async fn run(caller: Caller, request: Request) -> Outcome<Response> {
+    let Who::User(identity) = caller.who() else { return Err(ErrorCode::CallerNotLoggedIn.into()) };
+    check_groups(&request.group_id_list)?;
+    let mut group_info = Vec::new();
+    for id in &request.group_id_list {
+        group_info.push(match one(&caller, identity, id, request.response_filter.as_ref()).await {
+            Ok(view) => view,
+            Err(Failure::Refused(error)) => GroupView::refused(id, &error),
+            Err(failure) => return Err(failure),
+        });
+    }
+    Ok(Response { group_info })
+}
+
+async fn one(
+    caller: &Caller,
+    identity: &Identity,
+    id: &str,
+    filter: Option<&Filter>,
+) -> Outcome<GroupView> {
+    let id = GroupId::parse(id).map_err(|_| ErrorCode::GroupIdInvalid)?;
+    let (node, app, user) = (caller.node(), caller.app(), &identity.user);
+    let base = filter.and_then(|filter| filter.group_base_info_filter.as_ref());
+    let entity = group::group(node, app, &id).await?;
+    let (view, member, muted_until) = entity.read(|state| -> Result<_, Error> {
+        let info = state.info()?;
+        let member = if room::is_room(info.kind()) {
+            let role = state.role(user).unwrap_or(teahouse_proto::group::Role::Member);
+            let viewer = app.rooms.find(&id).is_some_and(|r| r.has_viewer(user, identity.tiny_id));
+            let is_in = viewer || role == teahouse_proto::group::Role::Owner;
+            is_in.then(|| MemberRow { role: role.number(), ..MemberRow::default() })
+        } else {
+            state.member(user, identity.tiny_id).cloned()
+        };
+        let member = member.ok_or(ErrorCode::GroupPermissionDenied)?;
+        let count = app.rooms.find(&id).map_or(state.members.len(), |room| room.viewers());
+        let view = GroupView::of(app, &id, &state.head, info, count as u64, base, Names::Old);
+        let muted_until = state.mutes.get(user).copied().unwrap_or_default();
+        Ok((view, member, muted_until))
+    })?;
+    let users = std::slice::from_ref(user);
+    let index = conversation::groups::rows_of(node, app, &id, users).await?.pop().flatten();
+    let index = index.filter(|row| row.joined_as == member.joined_as);
+    let membership = Membership { user: user.clone(), member, muted_until, index };
+    let of_members = filter.and_then(|filter| filter.member_info_filter.as_ref());
+    let now = caller.now().seconds();
+    let own = MemberView::of(&membership, of_members, Names::Old, now);
+    Ok(view.with_members(vec![own]))
+}

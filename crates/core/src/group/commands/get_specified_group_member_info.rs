@@ -1,0 +1,69 @@
+//! `group_open_http_svc/get_specified_group_member_info`: up to 50 members by id. Who is no member is left
+//! out.
+//!
+//! Callers: administrators, members.
+
+use std::collections::BTreeSet;
+
+use schemars::JsonSchema;
+use serde::Serialize;
+use teahouse_proto::error::{Error, ErrorCode};
+use teahouse_proto::ids::{GroupId, UserId};
+
+use super::{check_count, standing};
+use crate::caller::Caller;
+use crate::error::Outcome;
+use crate::group;
+use crate::group::rules::Standing;
+use crate::group::view::{self, Choice, MemberView, Names};
+use crate::operation::Operation;
+use crate::request;
+
+pub(crate) const OPERATION: Operation<Request, Response> =
+    Operation::new("group_open_http_svc/get_specified_group_member_info")
+        .rest()
+        .gateway()
+        .million();
+
+request! {
+    pub(crate) struct Request {
+        /// The group.
+        group_id: GroupId = "GroupId" malformed GroupIdInvalid,
+        /// At most 50.
+        members: Vec<UserId> = "Member_List_Account",
+        /// Which fields; all when absent.
+        member_info_filter: Option<BTreeSet<String>> = "MemberInfoFilter",
+        /// Custom fields; none can be declared yet.
+        app_defined_data: Option<BTreeSet<String>> = "AppDefinedDataFilter_GroupMember",
+    }
+}
+
+/// See the module.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Response {
+    /// In the order of the request.
+    member_list: Vec<MemberView>,
+}
+
+const MEMBERS_MAX: usize = 50;
+
+pub(crate) async fn run(caller: Caller, request: Request) -> Outcome<Response> {
+    let (node, app, id) = (caller.node(), caller.app(), &request.group_id);
+    check_count(request.members.len(), MEMBERS_MAX)?;
+    let entity = group::group(node, app, id).await?;
+    entity.read(|state| -> Result<(), Error> {
+        let rules = state.rules()?;
+        rules.offers(rules.stored)?;
+        if standing(&caller, state) == Standing::Stranger {
+            return Err(ErrorCode::GroupPermissionDenied.into());
+        }
+        Ok(())
+    })?;
+    let filter = request.member_info_filter.as_ref();
+    let choice = Choice { users: Some(&request.members), ..Choice::default() };
+    let found = view::members(node, app, id, &choice, filter).await?;
+    let (names, now) = (Names::of(&caller), caller.now().seconds());
+    let member_list = found.iter().map(|found| MemberView::of(found, filter, names, now)).collect();
+    Ok(Response { member_list })
+}

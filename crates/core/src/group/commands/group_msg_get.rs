@@ -1,0 +1,98 @@
+//! `group_open_http_svc/group_msg_get`: history of a group by page as a member sees it, newest first.
+//!
+//! Callers: members.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::value::RawValue;
+use teahouse_proto::error::{Error, ErrorCode};
+use teahouse_proto::ids::GroupId;
+
+use crate::caller::{Caller, Who};
+use crate::conversation;
+use crate::error::Outcome;
+use crate::group;
+use crate::group::history::{self, Wanted};
+use crate::operation::Operation;
+use crate::request;
+
+pub(crate) const OPERATION: Operation<Request, Response> =
+    Operation::new("group_open_http_svc/group_msg_get").gateway().million();
+
+request! {
+    pub(crate) struct Request {
+        /// The group.
+        group_id: GroupId = "GroupId" malformed GroupIdInvalid,
+        /// The highest sequence number wanted; the newest when absent or 0.
+        req_msg_seq: Option<u64> = "ReqMsgSeq",
+        /// Messages wanted, 1 to 100; 20 when absent.
+        req_msg_number: Option<u64> = "ReqMsgNumber",
+        /// 1: recalled messages leave a place. Nothing can be recalled yet.
+        with_recalled_msg: Option<u32> = "WithRecalledMsg",
+        /// Single messages by sequence number.
+        req_msg_seq_list: Option<Vec<u64>> = "ReqMsgSeqList",
+    }
+}
+
+/// See the module.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Response {
+    group_id: GroupId,
+    /// 2: nothing older is there; 1: there is.
+    is_finished: u8,
+    /// Where the next page begins; 0 at the end.
+    next_req_msg_seq: u64,
+    /// Newest first, in the shape of their pushes.
+    #[schemars(with = "Vec<serde_json::Value>")]
+    rsp_msg_list: Vec<Box<RawValue>>,
+}
+
+const COUNT_DEFAULT: u64 = 20;
+const COUNT_MAX: u64 = 100;
+
+pub(crate) async fn run(caller: Caller, request: Request) -> Outcome<Response> {
+    let Who::User(identity) = caller.who() else { return Err(ErrorCode::CallerNotLoggedIn.into()) };
+    let (node, app, id) = (caller.node(), caller.app(), &request.group_id);
+    let entity = group::group(node, app, id).await?;
+    let highest = request.req_msg_seq.filter(|seq| *seq > 0).unwrap_or(u64::MAX);
+    let mut wanted = entity.read(|state| -> Result<Wanted, Error> {
+        let rules = state.rules()?;
+        if !rules.stored {
+            return Err(ErrorCode::HistoryUnsupported.into());
+        }
+        let member = state.member(&identity.user, identity.tiny_id);
+        let member = member.ok_or(ErrorCode::GroupPermissionDenied)?;
+        Ok(Wanted {
+            group: state.reference(app.id(), id)?,
+            incarnation: state.head.incarnation,
+            first: member.first_seq.max(state.head.first_live),
+            last: highest.min(state.head.last),
+            count: request.req_msg_number.unwrap_or(COUNT_DEFAULT).clamp(1, COUNT_MAX),
+        })
+    })?;
+    let users = std::slice::from_ref(&identity.user);
+    let row = conversation::groups::rows_of(node, app, id, users).await?.pop().flatten();
+    let cleared = row.filter(|row| row.incarnation == wanted.incarnation);
+    wanted.first = wanted.first.max(cleared.map_or(1, |row| row.cleared_through + 1));
+    let messages = match &request.req_msg_seq_list {
+        Some(seqs) => history::at(node, app, &wanted, seqs).await?,
+        None => {
+            let page = history::page(node, app, &wanted).await?;
+            let next = if page.first > wanted.first { page.first - 1 } else { 0 };
+            return Ok(Response::of(request.group_id, &page.messages, next));
+        }
+    };
+    Ok(Response::of(request.group_id, &messages, 0))
+}
+
+impl Response {
+    fn of(group_id: GroupId, messages: &[crate::group::message::GroupSaid], next: u64) -> Self {
+        Self {
+            group_id,
+            is_finished: if next == 0 { 2 } else { 1 },
+            next_req_msg_seq: next,
+            rsp_msg_list: messages.iter().map(crate::group::message::GroupSaid::to_json).collect(),
+        }
+    }
+}

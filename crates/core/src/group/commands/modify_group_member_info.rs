@@ -1,0 +1,125 @@
+//! `group_open_http_svc/modify_group_member_info`: a member's role, name card, mute, or receive option.
+//!
+//! Callers: administrators for everything and everybody; the owner for roles, owner and admins for mutes and
+//! name cards of those below them; everybody for his own name card and receive option.
+
+use teahouse_proto::error::{Error, ErrorCode};
+use teahouse_proto::group::{ReceiveOption, Role};
+use teahouse_proto::ids::{GroupId, UserId};
+
+use super::{CustomField, check_custom_fields, faces, settle, standing};
+use crate::account::commands::Empty;
+use crate::caller::Caller;
+use crate::conversation;
+use crate::error::Outcome;
+use crate::event::{Event, ReceiveOptionChanged};
+use crate::group::change_group;
+use crate::group::membership::Act;
+use crate::group::rules::Standing;
+use crate::operation::Operation;
+use crate::request;
+use crate::rows::key;
+
+pub(crate) const OPERATION: Operation<Request, Empty> =
+    Operation::new("group_open_http_svc/modify_group_member_info").rest().gateway().million();
+
+request! {
+    pub(crate) struct Request {
+        /// The group.
+        group_id: GroupId = "GroupId" malformed GroupIdInvalid,
+        /// The member.
+        member: UserId = "Member_Account",
+        /// `Admin` or `Member`.
+        role: Option<Role> = "Role",
+        /// How the member gets messages; his own choice, or an administrator's.
+        msg_flag: Option<ReceiveOption> = "MsgFlag",
+        /// At most 50 bytes (a setting).
+        name_card: Option<String> = "NameCard",
+        /// Seconds; 0 ends a mute, 4294967295 is for ever.
+        mute_time: Option<u32> = "MuteTime" | "ShutUpTime",
+        /// Custom fields; none can be declared yet.
+        app_member_defined_data: Option<Vec<CustomField>> = "AppMemberDefinedData",
+    }
+}
+
+pub(crate) async fn run(caller: Caller, request: Request) -> Outcome<Empty> {
+    let (node, app, id) = (caller.node(), caller.app(), &request.group_id);
+    check(&caller, &request)?;
+    let user = &request.member;
+    let operator = super::operator(&caller, None)?;
+    let faces = faces(&caller, &operator, [user]).await?;
+    let is_own = !caller.is_admin() && operator == *user;
+    let group = change_group(node, app, id, |state, change| {
+        let group = state.reference(app.id(), id)?;
+        let rules = state.rules()?;
+        let who = standing(&caller, state);
+        let Some(target) = state.role(user) else {
+            let info = format!("{user} is not a member of the group");
+            return Err(Error::with(ErrorCode::GroupPermissionDenied, info).into());
+        };
+        let above =
+            who == Standing::Backend || who < Standing::of(Some(target)).min(Standing::Member);
+        if let Some(role) = request.role {
+            rules.may_set_role(who, target, role)?;
+        }
+        if request.mute_time.is_some() {
+            rules.may_mute(who, Some(target))?;
+        }
+        if request.name_card.is_some() {
+            // An owner or admin names those below; everybody himself.
+            rules.offers(rules.stored || target == Role::Owner)?;
+            may(is_own || (above && who <= Standing::Admin))?;
+        }
+        if request.msg_flag.is_some() {
+            rules.offers(rules.stored)?;
+            may(is_own || who == Standing::Backend)?;
+        }
+        let act = Act { node, group, operator: operator.as_str(), faces: &faces };
+        if let Some(role) = request.role {
+            state.set_role(&act, user, role, change)?;
+        }
+        if let Some(seconds) = request.mute_time {
+            let users = std::slice::from_ref(user);
+            state.set_mutes(&act, users, seconds, change)?;
+        }
+        if let Some(card) = &request.name_card {
+            let incarnation = state.head.incarnation;
+            if let Some(member) = state.members.get_mut(user) {
+                member.name_card.clone_from(card);
+                change.put(key::member(incarnation, user), member);
+            }
+        }
+        Ok(act.group)
+    })
+    .await?;
+    if let Some(option) = request.msg_flag {
+        // The row is written when the member came, which may have been a moment ago.
+        settle(&caller, id).await?;
+        let (user, group) = (user.clone(), group);
+        let discards = option == ReceiveOption::Discard;
+        let event = Event::ReceiveOptionChanged(ReceiveOptionChanged { group, user, discards });
+        conversation::groups::change_row(node, app, &request.member, id, |row, change| {
+            row.receive_option = option.number();
+            change.event(event.clone());
+        })
+        .await?;
+    }
+    Ok(Empty {})
+}
+
+fn may(allowed: bool) -> Result<(), Error> {
+    if allowed { Ok(()) } else { Err(ErrorCode::GroupPermissionDenied.into()) }
+}
+
+fn check(caller: &Caller, request: &Request) -> Result<(), Error> {
+    let bytes_max = caller.app().facts().settings.group_name_card_bytes_max as usize;
+    if let Some(card) = request.name_card.as_ref().filter(|card| card.len() > bytes_max) {
+        let info = format!("NameCard is {} bytes, at most {bytes_max}", card.len());
+        return Err(Error::with(ErrorCode::GroupBadParameter, info));
+    }
+    if request.role == Some(Role::Owner) {
+        let info = "Role is Owner; change_group_owner makes an owner".to_owned();
+        return Err(Error::with(ErrorCode::GroupBadParameter, info));
+    }
+    check_custom_fields(request.app_member_defined_data.as_deref())
+}

@@ -1,0 +1,157 @@
+//! `group_open_http_svc/send_group_msg`: sends one message to a group.
+//!
+//! Callers: administrators for anyone, members for themselves. In a group with history the reply comes when
+//! the message is durable; a message beyond the group's limit is refused. In a live room the reply comes at
+//! once, and a message beyond the limit is dropped. A repeated send (same sender, random and content within
+//! the duplicate window) is answered with the first result.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::value::RawValue;
+use teahouse_proto::error::{Error, ErrorCode};
+use teahouse_proto::group::Priority;
+use teahouse_proto::ids::{GroupId, UserId};
+use teahouse_proto::message::{MessageBody, SendControl};
+use teahouse_proto::push::GroupAt;
+use teahouse_proto::time::UnixSeconds;
+
+use super::faces;
+use crate::account;
+use crate::admission;
+use crate::caller::Caller;
+use crate::error::Outcome;
+use crate::group::messages::{self, NewGroupMessage};
+use crate::group::{self, room};
+use crate::operation::Operation;
+use crate::pair::commands::sendmsg::Elements;
+use crate::pair::rules;
+use crate::request;
+use crate::rows::MessageFlags;
+
+pub(crate) const OPERATION: Operation<Request, Response> =
+    Operation::new("group_open_http_svc/send_group_msg").rest().gateway().million().in_order();
+
+request! {
+    pub(crate) struct Request {
+        /// The group.
+        group_id: GroupId = "GroupId" malformed GroupIdInvalid,
+        /// Sender; the caller when absent. Of a backend he need not be a member.
+        from_account: Option<UserId> = "From_Account" else GroupAccountUnknown,
+        /// Chosen by the sender.
+        random: u32 = "Random",
+        /// Chosen by the sender.
+        client_seq: Option<u32> = "ClientSeq",
+        /// When the sender wrote it, unix seconds. The message's own time is the server's.
+        msg_client_time: Option<UnixSeconds> = "MsgClientTime",
+        /// `High`, `Normal` (the default), `Low` or `Lowest`.
+        priority: Option<Priority> = "MsgPriority",
+        /// Elements; with `CloudCustomData` at most 12 KiB (a setting).
+        msg_body: Elements = "MsgBody",
+        /// Stored and delivered with the message.
+        cloud_custom_data: Option<String> = "CloudCustomData",
+        /// 1: for connected members only, not stored.
+        online_only_flag: Option<u32> = "OnlineOnlyFlag",
+        /// `NoUnread`, `NoLastMsg`, `NoMsgCheck`.
+        send_msg_control: Option<SendControl> = "SendMsgControl",
+        /// Webhooks that this message skips.
+        forbid_callback_control: Option<Vec<String>> = "ForbidCallbackControl",
+        /// Who is mentioned, at most 30.
+        group_at_info: Option<Vec<GroupAt>> = "GroupAtInfo",
+        /// 1: key-values may be attached later.
+        support_message_extension: Option<u32> = "SupportMessageExtension",
+        /// 1: receivers may send receipts.
+        need_read_receipt: Option<u32> = "NeedReadReceipt",
+        /// Offline push options.
+        offline_push_info: Option<Box<RawValue>> = "OfflinePushInfo",
+    }
+}
+
+/// See the module.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Response {
+    /// The message's time, unix seconds.
+    msg_time: UnixSeconds,
+    /// Its place in the group: starts at 1 and rises by 1 with each stored message.
+    msg_seq: u64,
+}
+
+const MENTIONS_MAX: usize = 30;
+
+pub(crate) async fn run(caller: Caller, request: Request) -> Outcome<Response> {
+    let (node, app) = (caller.node(), caller.app());
+    let id = request.group_id.clone();
+    let message = accept(&caller, request).await?;
+    let group = admission::to_group(&caller, &id, &message).await?;
+    let sent = if room::is_room(group.kind) {
+        let settings = &app.facts().settings;
+        let never_dropped = settings.room_never_dropped.0.contains(&message.from);
+        caller.end_turn();
+        room::send(node, app, &group, &message, never_dropped)
+    } else {
+        messages::send(node, app, &id, &message, || caller.end_turn()).await?
+    };
+    Ok(Response { msg_time: sent.time, msg_seq: sent.seq })
+}
+
+/// Checks what the request says.
+async fn accept(caller: &Caller, request: Request) -> Outcome<NewGroupMessage> {
+    let (node, app) = (caller.node(), caller.app());
+    let from = super::operator(caller, request.from_account)?;
+    let cloud_custom_data = request.cloud_custom_data.unwrap_or_default();
+    let body = body(caller, &request.msg_body, &cloud_custom_data)?;
+    rules::offline_push(request.offline_push_info.as_deref())
+        .map_err(|error| Error::with(ErrorCode::GroupBadParameter, error.info))?;
+    let mentions = request.group_at_info.unwrap_or_default();
+    if mentions.len() > MENTIONS_MAX {
+        return Err(ErrorCode::MentionsExceeded.into());
+    }
+    let online_only = request.online_only_flag.unwrap_or_default() > 0;
+    let control = request.send_msg_control.unwrap_or_default();
+    let entity = group::group(node, app, &request.group_id).await?;
+    entity.read(|state| {
+        let rules = state.rules()?;
+        let is_marked = online_only || control.no_unread || control.no_last_msg;
+        if is_marked {
+            rules.offers(rules.online_only_messages)?;
+        }
+        if online_only && (control.no_unread || control.no_last_msg) {
+            let info = "SendMsgControl says nothing of a message that is not stored".to_owned();
+            return Err(Error::with(ErrorCode::GroupBadParameter, info));
+        }
+        Ok(())
+    })?;
+    let unknown = ErrorCode::GroupAccountUnknown;
+    let from_tiny_id = account::existing(node, app, &from, unknown).await?;
+    let is_one = |flag: Option<u32>| flag == Some(1);
+    let flags = MessageFlags::default()
+        .with(MessageFlags::NO_UNREAD, control.no_unread)
+        .with(MessageFlags::NO_LAST, control.no_last_msg)
+        .with(MessageFlags::WANTS_RECEIPT, is_one(request.need_read_receipt))
+        .with(MessageFlags::EXTENSIBLE, is_one(request.support_message_extension));
+    Ok(NewGroupMessage {
+        faces: faces(caller, &from, []).await?,
+        from,
+        from_tiny_id,
+        by_backend: caller.is_admin(),
+        random: request.random,
+        client_seq: request.client_seq.unwrap_or_default(),
+        client_time: request.msg_client_time,
+        priority: request.priority.unwrap_or(Priority::Normal),
+        body,
+        cloud_custom_data,
+        flags,
+        online_only,
+        mentions,
+        origin: caller.origin(),
+    })
+}
+
+fn body(
+    caller: &Caller,
+    elements: &Elements,
+    cloud_custom_data: &str,
+) -> Result<MessageBody, Error> {
+    let max = caller.app().facts().settings.group_body_bytes_max as usize;
+    elements.parse(cloud_custom_data, max, ErrorCode::BodyTooLong, |problem| problem.group_code())
+}

@@ -1,0 +1,394 @@
+//! Who is in a group: coming, going, roles, mutes, and what a dismissal leaves to do.
+
+use std::sync::Arc;
+
+use teahouse_proto::error::{Error, ErrorCode};
+use teahouse_proto::group::Role;
+use teahouse_proto::ids::{GroupId, SdkAppId, TinyId, UserId};
+use teahouse_proto::push::TipKind;
+use teahouse_proto::time::UnixSeconds;
+use teahouse_store::Direction;
+
+use super::message::{Faces, GroupRef};
+use super::{GroupState, change_group};
+use crate::conversation;
+use crate::entity::{Change, in_parallel};
+use crate::error::Outcome;
+use crate::event::{Event, GroupDismissed, MembersJoined, MembersLeft, RoleChanged};
+use crate::node::Node;
+use crate::rows::key::GroupRows;
+use crate::rows::{
+    BuryGroupJob, ChangedRow, GroupInfoRow, Home, IndexMembersJob, Job, JoinedRow, LeftRow,
+    ListGroupJob, MemberRow, MuteRow, TipRow, key,
+};
+
+/// Somebody does something in a group.
+pub(crate) struct Act<'a> {
+    pub(crate) node: &'a Node,
+    pub(crate) group: GroupRef,
+    /// Who does it.
+    pub(crate) operator: &'a str,
+    /// Of everybody whom a tip of it names.
+    pub(crate) faces: &'a Arc<Faces>,
+}
+
+/// How members come in or go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Moving<'a> {
+    pub(crate) kind: TipKind,
+    /// The group is told by a tip, if its type has one for it.
+    pub(crate) tip: bool,
+    /// Who comes in is told.
+    pub(crate) notice: bool,
+    /// Told to who is removed.
+    pub(crate) reason: &'a str,
+    /// The device that it came from.
+    pub(crate) origin: Option<u32>,
+}
+
+impl GroupState {
+    /// Lets accounts in that are not in yet. The caller has checked that they may, and that there is room.
+    pub(crate) fn join(
+        &mut self,
+        act: &Act<'_>,
+        accounts: &[(UserId, TinyId, Role)],
+        how: &Moving<'_>,
+        change: &mut Change,
+    ) -> Result<(), Error> {
+        let rules = self.rules()?;
+        let now = act.node.now().seconds();
+        let before = self.head;
+        let mut joined = Vec::new();
+        for (user, tiny_id, role) in accounts {
+            self.head.joins += 1;
+            let first_seq = if rules.newcomers_see_history { 1 } else { before.last + 1 };
+            let member = MemberRow {
+                tiny_id: tiny_id.0,
+                role: role.number(),
+                joined: now.0,
+                joined_as: self.head.joins,
+                first_seq,
+                ..MemberRow::default()
+            };
+            change.put(key::member(self.head.incarnation, user), &member);
+            joined.push(JoinedRow {
+                user: user.to_string(),
+                tiny_id: tiny_id.0,
+                joined_as: member.joined_as,
+                read_seq: before.last,
+                read_count: before.counted,
+                hidden_through: if rules.newcomers_see_history { 0 } else { before.last },
+            });
+            self.members.insert(user.clone(), member);
+        }
+        change.put(key::head(), &self.head);
+        let incarnation = self.head.incarnation;
+        let job = IndexMembersJob { incarnation, joined, left: Vec::new() };
+        change.job(act.node, Job::IndexMembers(job));
+        let users: Vec<UserId> = accounts.iter().map(|(user, ..)| user.clone()).collect();
+        change.event(Event::MembersJoined(MembersJoined {
+            group: act.group.clone(),
+            users: users.clone(),
+            operator: act.operator.to_owned(),
+            invited: how.kind == TipKind::Invited,
+            silent: !how.notice || self.is_inactive(),
+        }));
+        if rules.membership_tips && how.tip {
+            let tip = self.members_tip(how.kind, act.operator, &users);
+            self.tip(act, tip, change);
+        }
+        Ok(())
+    }
+
+    /// Takes members out. The caller has checked that they may go.
+    pub(crate) fn leave(
+        &mut self,
+        act: &Act<'_>,
+        users: &[UserId],
+        how: &Moving<'_>,
+        change: &mut Change,
+    ) -> Result<(), Error> {
+        let rules = self.rules()?;
+        let incarnation = self.head.incarnation;
+        let mut left = Vec::new();
+        for user in users {
+            let Some(member) = self.members.remove(user) else { continue };
+            change.delete(key::member(incarnation, user));
+            left.push(LeftRow { user: user.to_string(), joined_as: member.joined_as });
+        }
+        let owner_left =
+            |info: &&mut GroupInfoRow| users.iter().any(|user| user.as_str() == info.owner);
+        if let Some(info) = self.info.as_mut().filter(owner_left) {
+            info.owner.clear();
+            self.put_info(change);
+        }
+        let job = IndexMembersJob { incarnation, joined: Vec::new(), left };
+        change.job(act.node, Job::IndexMembers(job));
+        change.event(Event::MembersLeft(MembersLeft {
+            group: act.group.clone(),
+            users: users.to_vec(),
+            operator: act.operator.to_owned(),
+            kicked: how.kind == TipKind::Kicked,
+            reason: how.reason.to_owned(),
+            origin: how.origin,
+        }));
+        if rules.membership_tips && how.tip {
+            let tip = self.members_tip(how.kind, act.operator, users);
+            self.tip(act, tip, change);
+        }
+        Ok(())
+    }
+
+    fn members_tip(&self, kind: TipKind, operator: &str, users: &[UserId]) -> TipRow {
+        TipRow {
+            kind: kind as u32,
+            operator: operator.to_owned(),
+            members: users.iter().map(ToString::to_string).collect(),
+            member_num: Some(self.members.len() as u64),
+            ..TipRow::default()
+        }
+    }
+
+    /// Makes a member an admin, or an admin a member.
+    pub(crate) fn set_role(
+        &mut self,
+        act: &Act<'_>,
+        user: &UserId,
+        role: Role,
+        change: &mut Change,
+    ) -> Result<(), Error> {
+        let incarnation = self.head.incarnation;
+        let Some(member) = self.members.get_mut(user).filter(|m| m.role() != Some(role)) else {
+            return Ok(());
+        };
+        member.role = role.number();
+        change.put(key::member(incarnation, user), member);
+        change.event(Event::RoleChanged(RoleChanged {
+            group: act.group.clone(),
+            user: user.clone(),
+            is_admin: role == Role::Admin,
+            operator: act.operator.to_owned(),
+        }));
+        if self.rules()?.member_tips {
+            let kind = if role == Role::Admin { TipKind::AdminSet } else { TipKind::AdminUnset };
+            let tip = TipRow {
+                kind: kind as u32,
+                operator: act.operator.to_owned(),
+                members: vec![user.to_string()],
+                ..TipRow::default()
+            };
+            self.tip(act, tip, change);
+        }
+        Ok(())
+    }
+
+    /// Mutes users for so many seconds; 0 ends it, the greatest number is for ever.
+    pub(crate) fn set_mutes(
+        &mut self,
+        act: &Act<'_>,
+        users: &[UserId],
+        seconds: u32,
+        change: &mut Change,
+    ) -> Result<(), Error> {
+        let until = mute_end(act.node.now().seconds(), seconds);
+        for user in users {
+            let row = key::mute(self.head.incarnation, user);
+            if seconds == 0 {
+                self.mutes.remove(user);
+                change.delete(row);
+            } else {
+                self.mutes.insert(user.clone(), until);
+                change.put(row, &MuteRow { until });
+            }
+        }
+        if self.rules()?.member_tips {
+            let tip = TipRow {
+                kind: TipKind::Muted as u32,
+                operator: act.operator.to_owned(),
+                members: users.iter().map(ToString::to_string).collect(),
+                muted_s: Some(seconds),
+                ..TipRow::default()
+            };
+            self.tip(act, tip, change);
+        }
+        Ok(())
+    }
+
+    /// Makes a member the owner; the one before becomes a member.
+    pub(crate) fn transfer(
+        &mut self,
+        act: &Act<'_>,
+        to: &UserId,
+        change: &mut Change,
+    ) -> Result<(), Error> {
+        let incarnation = self.head.incarnation;
+        let info = self.info_mut()?;
+        let before = std::mem::replace(&mut info.owner, to.to_string());
+        info.info_seq += 1;
+        info.changed = act.node.now().seconds().0;
+        self.put_info(change);
+        let roles = [(UserId::parse(&before).ok(), Role::Member), (Some(to.clone()), Role::Owner)];
+        for (user, role) in roles {
+            let Some(user) = user else { continue };
+            if let Some(member) = self.members.get_mut(&user) {
+                member.role = role.number();
+                change.put(key::member(incarnation, &user), member);
+            }
+        }
+        let changed = ChangedRow { owner: Some(to.to_string()), ..ChangedRow::default() };
+        let tip = TipRow {
+            kind: TipKind::InfoChanged as u32,
+            operator: act.operator.to_owned(),
+            changed: Some(changed),
+            ..TipRow::default()
+        };
+        self.tip(act, tip, change);
+        Ok(())
+    }
+
+    /// Ends the group. Its rows, and those of its members, are removed by the outbox.
+    pub(crate) fn dismiss(
+        &mut self,
+        node: &Node,
+        group: &GroupRef,
+        operator: &str,
+        change: &mut Change,
+    ) {
+        self.head.dismissed_ms = node.now().0;
+        change.put(key::head(), &self.head);
+        let (incarnation, last) = (self.head.incarnation, self.head.last);
+        change.job(node, Job::BuryGroup(BuryGroupJob { incarnation, last }));
+        let kind = group.kind.number();
+        change.job(node, Job::ListGroup(ListGroupJob { incarnation, kind, dismissed: true }));
+        let head = self.head;
+        let members = std::mem::take(self).members;
+        self.head = head;
+        change.event(Event::GroupDismissed(GroupDismissed {
+            group: group.clone(),
+            members: members.into_keys().collect(),
+            operator: operator.to_owned(),
+        }));
+    }
+}
+
+/// The first second without a mute of so many seconds from now.
+fn mute_end(now: UnixSeconds, seconds: u32) -> u32 {
+    now.plus_seconds(seconds.into()).0
+}
+
+/// Carries out what [`GroupState::join`] and [`GroupState::leave`] have left to do.
+pub(crate) async fn index_members(
+    node: &Arc<Node>,
+    app: SdkAppId,
+    group: &GroupId,
+    job: &IndexMembersJob,
+) -> Outcome<()> {
+    const AT_ONCE: usize = 32;
+    let Some(app) = node.app(app) else { return Ok(()) };
+    let incarnation = job.incarnation;
+    let joins = in_parallel(job.joined.clone(), AT_ONCE, |joined| {
+        let (app, group) = (app.clone(), group.clone());
+        async move { conversation::groups::index(node, &app, &group, incarnation, &joined).await }
+    });
+    joins.await.into_iter().collect::<Outcome<()>>()?;
+    let leaves = in_parallel(job.left.clone(), AT_ONCE, |left| {
+        let (app, group) = (app.clone(), group.clone());
+        async move { conversation::groups::unindex(node, &app, &group, incarnation, &left).await }
+    });
+    leaves.await.into_iter().collect()
+}
+
+/// Removes what a dismissed group has left, a few hundred rows a commit.
+pub(crate) async fn bury(
+    node: &Arc<Node>,
+    app: SdkAppId,
+    group: &GroupId,
+    job: &BuryGroupJob,
+) -> Outcome<()> {
+    const MEMBERS_A_COMMIT: usize = 256;
+    const MESSAGES_A_COMMIT: u64 = 2_000;
+    let Some(app) = node.app(app) else { return Ok(()) };
+    let partition = Home::Group(app.id(), group.clone()).partition();
+    let (from, to) = key::group_rows(GroupRows::Members, job.incarnation);
+    loop {
+        let rows =
+            node.store().scan(&partition, &from..&to, Direction::Ascending, MEMBERS_A_COMMIT);
+        let rows = rows.await?;
+        if rows.is_empty() {
+            break;
+        }
+        let left = rows.iter().filter_map(|row| {
+            let user = key::user_of_group_row(&row.key)?.to_string();
+            let member: MemberRow = crate::node::decode_row(&row.value).ok()?;
+            Some(LeftRow { user, joined_as: member.joined_as })
+        });
+        let left = IndexMembersJob {
+            incarnation: job.incarnation,
+            joined: Vec::new(),
+            left: left.collect(),
+        };
+        index_members(node, app.id(), group, &left).await?;
+        change_group(node, &app, group, |_, change| {
+            rows.iter().for_each(|row| change.delete(row.key.clone()));
+            Ok(())
+        })
+        .await?;
+    }
+    let mut first = 0;
+    while first <= job.last {
+        let range = (first, first + MESSAGES_A_COMMIT);
+        let key = |seq| key::group_message(job.incarnation, seq);
+        change_group(node, &app, group, |_, change| {
+            change.delete_range((key(range.0), key(range.1)));
+            Ok(())
+        })
+        .await?;
+        first = range.1;
+    }
+    change_group(node, &app, group, |_, change| {
+        for rows in [GroupRows::Info, GroupRows::Mutes, GroupRows::Applications] {
+            change.delete_range(key::group_rows(rows, job.incarnation));
+        }
+        Ok(())
+    })
+    .await
+}
+
+/// Takes a deleted account out of its groups.
+pub(crate) async fn leave_all(
+    node: &Arc<Node>,
+    app: SdkAppId,
+    user: &UserId,
+    tiny_id: TinyId,
+    groups: &[String],
+) -> Outcome<()> {
+    let Some(app) = node.app(app) else { return Ok(()) };
+    for id in groups.iter().filter_map(|id| GroupId::parse(id).ok()) {
+        let faces = Arc::new(Faces::new());
+        change_group(node, &app, &id, |state, change| {
+            if state.member(user, tiny_id).is_none() {
+                return Ok(());
+            }
+            let group = state.reference(app.id(), &id)?;
+            let act = Act { node, group, operator: user.as_str(), faces: &faces };
+            let how =
+                Moving { kind: TipKind::Quit, tip: true, notice: true, reason: "", origin: None };
+            Ok(state.leave(&act, std::slice::from_ref(user), &how, change)?)
+        })
+        .await?;
+    }
+    Ok(())
+}
+
+/// How many more members a group may have, and whether so many fit.
+///
+/// # Errors
+/// `GroupFull`.
+pub(crate) fn check_room(state: &GroupState, newcomers: usize) -> Result<(), Error> {
+    let most = state.info()?.max_members as usize;
+    if state.members.len() + newcomers > most {
+        let info = format!("the group has {} members, at most {most}", state.members.len());
+        return Err(Error::with(ErrorCode::GroupFull, info));
+    }
+    Ok(())
+}

@@ -1,0 +1,218 @@
+//! What is said in a group: one commit for the message, the head, and the sender's count.
+
+use std::sync::Arc;
+
+use teahouse_proto::error::Error;
+use teahouse_proto::group::Priority;
+use teahouse_proto::ids::{GroupId, TinyId, UserId};
+use teahouse_proto::message::MessageBody;
+use teahouse_proto::push::GroupAt;
+use teahouse_proto::time::{UnixMillis, UnixSeconds};
+
+use super::membership::Act;
+use super::message::{Faces, GroupSaid, mention_rows};
+use super::rules::Standing;
+use super::{GroupState, change_group};
+use crate::app::App;
+use crate::dedupe::content_crc;
+use crate::entity::Change;
+use crate::error::Outcome;
+use crate::event::Event;
+use crate::node::Node;
+use crate::retention::day_of;
+use crate::rows::{GroupMessageRow, Job, ListDayJob, MessageFlags, TipRow, key};
+
+/// A message that has passed admission.
+#[derive(Debug, Clone)]
+pub(crate) struct NewGroupMessage {
+    pub(crate) from: UserId,
+    pub(crate) from_tiny_id: TinyId,
+    /// A backend sends for whom it likes.
+    pub(crate) by_backend: bool,
+    pub(crate) random: u32,
+    pub(crate) client_seq: u32,
+    pub(crate) client_time: Option<UnixSeconds>,
+    pub(crate) priority: Priority,
+    pub(crate) body: MessageBody,
+    pub(crate) cloud_custom_data: String,
+    pub(crate) flags: MessageFlags,
+    pub(crate) online_only: bool,
+    pub(crate) mentions: Vec<GroupAt>,
+    pub(crate) faces: Arc<Faces>,
+    pub(crate) origin: Option<u32>,
+}
+
+/// What makes two sends to one group the same.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct SendKey {
+    from_tiny_id: u64,
+    random: u32,
+    content_crc: u32,
+}
+
+impl SendKey {
+    pub(crate) fn of_row(row: &GroupMessageRow) -> Self {
+        Self {
+            from_tiny_id: row.from_tiny_id,
+            random: row.random,
+            content_crc: content_crc(&row.body, &row.cloud_custom_data),
+        }
+    }
+}
+
+/// What a sender gets back, the first time and each time it repeats the send.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Sent {
+    pub(crate) time: UnixSeconds,
+    pub(crate) seq: u64,
+}
+
+/// Stores and delivers `message`; a repetition within the duplicate window gets the first result.
+/// `placed` is called under the group's lock: whoever sends to it later comes after this message.
+pub(crate) async fn send(
+    node: &Arc<Node>,
+    app: &App,
+    group: &GroupId,
+    message: &NewGroupMessage,
+    placed: impl Fn(),
+) -> Outcome<Sent> {
+    let dedupe_s = app.facts().settings.group_dedupe_s;
+    change_group(node, app, group, |state, change| {
+        placed();
+        let now = node.now();
+        // Checked before, but a mute or removal may have come since.
+        state.may_send(message, now)?;
+        let row = state.row(message, now);
+        let key = SendKey::of_row(&row);
+        let since = now.seconds().minus_seconds(dedupe_s.into());
+        if let Some((time, seq)) = state.dedupe.find(&key, since) {
+            return Ok(Sent { time, seq });
+        }
+        let time = UnixSeconds(row.time);
+        let mut said = GroupSaid {
+            group: state.reference(app.id(), group)?,
+            seq: state.head.last,
+            online_only: message.online_only,
+            origin: message.origin,
+            row,
+            body: Some(message.body.clone()),
+            faces: message.faces.clone(),
+            name_card: state
+                .members
+                .get(&message.from)
+                .map(|m| m.name_card.clone())
+                .unwrap_or_default(),
+        };
+        if !message.online_only {
+            state.store(node, &mut said, change);
+            state.count_sent(&message.from, &said, change);
+        }
+        state.dedupe.insert(key, time, said.seq);
+        let seq = said.seq;
+        change.event(Event::GroupMessage(Arc::new(said)));
+        Ok(Sent { time, seq })
+    })
+    .await
+}
+
+impl GroupState {
+    /// Whether `message` may be sent now.
+    pub(crate) fn may_send(&self, message: &NewGroupMessage, now: UnixMillis) -> Result<(), Error> {
+        let standing = if message.by_backend {
+            Standing::Backend
+        } else {
+            let member = self.member(&message.from, message.from_tiny_id);
+            Standing::of(member.and_then(|member| member.role()))
+        };
+        self.rules()?.may_send(standing, self.mute(&message.from), now.seconds())
+    }
+
+    fn row(&self, message: &NewGroupMessage, now: UnixMillis) -> GroupMessageRow {
+        let time = self.time_of(now);
+        GroupMessageRow {
+            from: message.from.to_string(),
+            from_tiny_id: message.from_tiny_id.0,
+            random: message.random,
+            client_seq: message.client_seq,
+            time: time.0,
+            client_time: message.client_time.unwrap_or(time).0,
+            body: message.body.as_json().to_owned(),
+            cloud_custom_data: message.cloud_custom_data.clone(),
+            priority: message.priority.number(),
+            flags: message.flags.0,
+            counted: 0,
+            mentions: mention_rows(&message.mentions),
+            tip: None,
+        }
+    }
+
+    /// Seconds never go back within a group.
+    fn time_of(&self, now: UnixMillis) -> UnixSeconds {
+        now.seconds().max(UnixSeconds(self.head.last_time))
+    }
+
+    /// Gives `said` its place and queues its rows.
+    fn store(&mut self, node: &Node, said: &mut GroupSaid, change: &mut Change) {
+        let flags = MessageFlags(said.row.flags);
+        let head = &mut self.head;
+        head.last += 1;
+        head.last_time = said.row.time;
+        said.seq = head.last;
+        if said.row.tip.is_none() && !flags.has(MessageFlags::NO_UNREAD) {
+            head.counted += 1;
+        }
+        said.row.counted = head.counted;
+        if !flags.has(MessageFlags::NO_LAST) {
+            (head.shown, head.shown_time) = (head.last, said.row.time);
+        }
+        let day = day_of(UnixSeconds(said.row.time));
+        if head.last_day < day {
+            head.last_day = day;
+            change.job(node, Job::ListDay(ListDayJob { day }));
+        }
+        change.put(key::group_message(head.incarnation, said.seq), &said.row);
+        change.put(key::head(), head);
+    }
+
+    /// A member's own messages are not unread for himself, so they are counted.
+    fn count_sent(&mut self, from: &UserId, said: &GroupSaid, change: &mut Change) {
+        let incarnation = self.head.incarnation;
+        if let Some(member) = self.members.get_mut(from) {
+            member.last_sent = said.row.time;
+            member.sent += u64::from(!MessageFlags(said.row.flags).has(MessageFlags::NO_UNREAD));
+            change.put(key::member(incarnation, from), member);
+        }
+    }
+
+    /// Stores a tip and tells it, if the group has any for what happened. A group that nobody sees yet
+    /// has none.
+    pub(crate) fn tip(&mut self, act: &Act<'_>, tip: TipRow, change: &mut Change) {
+        if self.is_inactive() {
+            return;
+        }
+        let time = self.time_of(act.node.now());
+        let random = u32::try_from(act.node.random() >> 32).expect("32 bits");
+        let mut said = GroupSaid {
+            group: act.group.clone(),
+            seq: self.head.last,
+            online_only: false,
+            origin: None,
+            row: GroupMessageRow {
+                random,
+                time: time.0,
+                client_time: time.0,
+                priority: Priority::Normal.number(),
+                tip: Some(tip),
+                ..GroupMessageRow::default()
+            },
+            body: None,
+            faces: act.faces.clone(),
+            name_card: String::new(),
+        };
+        // What is told in a live room gets its place when it is told.
+        if super::rules::of(said.group.kind).stored {
+            self.store(act.node, &mut said, change);
+        }
+        change.event(Event::GroupMessage(Arc::new(said)));
+    }
+}

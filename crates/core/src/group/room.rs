@@ -1,0 +1,438 @@
+//! Live rooms: any number of viewers, nothing stored. Who is in and what was said lately is in memory
+//! only; of a room the store knows the profile, the owner and the mutes.
+//!
+//! A viewer is a device. It keeps its seat for a grace time when its connection is lost: a device that
+//! comes back gets what the room's ring holds since it was last heard. (Since it was heard, not since what
+//! was last written to it: what lay in the buffers of a dead connection never arrived. Clients drop what
+//! they have.)
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use teahouse_proto::group::{GroupType, Priority};
+use teahouse_proto::ids::{GroupId, SdkAppId, TinyId, UserId};
+use teahouse_proto::push::{GroupPiece, TipKind, group_frame};
+use teahouse_proto::time::{UnixMillis, UnixSeconds};
+
+use super::flow;
+use super::message::{Faces, GroupRef, GroupSaid, mention_rows};
+use super::messages::{NewGroupMessage, SendKey, Sent};
+use crate::app::App;
+use crate::dedupe::Dedupe;
+use crate::event::{Event, counted};
+use crate::hub::{Connection, Frame};
+use crate::node::Node;
+use crate::rows::{GroupMessageRow, TipRow};
+
+/// What a ring holds at most, of messages and of time.
+const RING_MAX: usize = 200;
+const RING_MS: u64 = 60_000;
+/// What was sent so long before a device was last heard may have been lost with its connection, too.
+const RESUME_SLACK_MS: u64 = 2_000;
+/// How long a device that lost its connection keeps its seat.
+const GRACE_MS: u64 = 60_000;
+/// Comings and goings that a room tells in a second.
+const TIPS_A_SECOND: u32 = 10;
+
+/// The live rooms of an app that somebody is in.
+#[derive(Default)]
+pub(crate) struct Rooms {
+    rooms: Mutex<HashMap<GroupId, Arc<Room>>>,
+    seats: Mutex<HashMap<(UserId, u32), Seats>>,
+}
+
+/// The rooms that one device is in.
+#[derive(Default)]
+struct Seats {
+    rooms: Vec<GroupId>,
+    /// When its connection was lost, and when it was last heard on it; nothing while it is connected.
+    lost: Option<(UnixMillis, UnixMillis)>,
+}
+
+/// A live room.
+pub(crate) struct Room {
+    group: Mutex<GroupRef>,
+    state: Mutex<RoomState>,
+}
+
+#[derive(Default)]
+struct RoomState {
+    seq: u64,
+    last_time: u32,
+    /// How many devices of each user are in.
+    viewers: HashMap<UserId, Viewer>,
+    ring: VecDeque<(UnixMillis, GroupPiece)>,
+    dedupe: Dedupe<SendKey, u64>,
+    tips: (u32, u32),
+}
+
+#[derive(Clone, Copy)]
+struct Viewer {
+    tiny_id: TinyId,
+    devices: u32,
+}
+
+/// A message that waits for its turn in a room. Its sender has an answer already.
+#[derive(Debug)]
+pub(crate) struct RoomMessage {
+    pub(crate) group: GroupId,
+    pub(crate) priority: Priority,
+    /// Of the server itself, or of somebody whom the app lets through always.
+    pub(crate) never_dropped: bool,
+    said: GroupSaid,
+}
+
+impl Rooms {
+    /// The room, if somebody is in it.
+    pub(crate) fn find(&self, group: &GroupId) -> Option<Arc<Room>> {
+        lock(&self.rooms).get(group).cloned()
+    }
+
+    /// How many rooms somebody is in.
+    pub(crate) fn count(&self) -> usize {
+        lock(&self.rooms).len()
+    }
+
+    fn open(&self, group: &GroupRef) -> Arc<Room> {
+        let mut rooms = lock(&self.rooms);
+        let room = rooms.entry(group.id.clone()).or_insert_with(|| {
+            Arc::new(Room { group: Mutex::new(group.clone()), state: Mutex::default() })
+        });
+        *lock(&room.group) = group.clone();
+        room.clone()
+    }
+
+    /// Forgets a room that nobody is in.
+    fn close_if_empty(&self, group: &GroupId) {
+        let mut rooms = lock(&self.rooms);
+        let is_empty = |room: &mut Arc<Room>| lock(&room.state).viewers.is_empty();
+        if rooms.get_mut(group).is_some_and(is_empty) {
+            rooms.remove(group);
+        }
+    }
+}
+
+impl Room {
+    /// How many users are in.
+    pub(crate) fn viewers(&self) -> usize {
+        lock(&self.state).viewers.len()
+    }
+
+    /// Those of `users`, or of all if there are none given, who are in.
+    pub(crate) fn has_viewer(&self, user: &UserId, tiny_id: TinyId) -> bool {
+        lock(&self.state).viewers.get(user).is_some_and(|viewer| viewer.tiny_id == tiny_id)
+    }
+
+    fn users(&self) -> Vec<UserId> {
+        lock(&self.state).viewers.keys().cloned().collect()
+    }
+
+    fn enter(&self, user: &UserId, tiny_id: TinyId) -> bool {
+        let mut state = lock(&self.state);
+        let viewer = state.viewers.entry(user.clone()).or_insert(Viewer { tiny_id, devices: 0 });
+        viewer.tiny_id = tiny_id;
+        viewer.devices += 1;
+        viewer.devices == 1
+    }
+
+    /// Says whether that was the user's last device.
+    fn leave(&self, user: &UserId) -> bool {
+        let mut state = lock(&self.state);
+        let Some(viewer) = state.viewers.get_mut(user) else { return false };
+        viewer.devices -= 1;
+        let gone = viewer.devices == 0;
+        if gone {
+            state.viewers.remove(user);
+        }
+        gone
+    }
+}
+
+impl RoomState {
+    fn place(&mut self, said: &mut GroupSaid, now: UnixMillis) {
+        self.seq += 1;
+        said.seq = self.seq;
+        self.last_time = self.last_time.max(now.seconds().0);
+        said.row.time = self.last_time;
+        if said.row.client_time == 0 {
+            said.row.client_time = self.last_time;
+        }
+    }
+
+    fn remember(&mut self, piece: &GroupPiece, now: UnixMillis) {
+        self.ring.push_back((now, piece.clone()));
+        let old = |(time, _): &(UnixMillis, GroupPiece)| time.0 + RING_MS < now.0;
+        while self.ring.len() > RING_MAX || self.ring.front().is_some_and(old) {
+            self.ring.pop_front();
+        }
+    }
+
+    /// Whether one more coming or going may be told in this second.
+    fn may_tip(&mut self, now: UnixSeconds) -> bool {
+        if self.tips.0 != now.0 {
+            self.tips = (now.0, 0);
+        }
+        self.tips.1 += 1;
+        self.tips.1 <= TIPS_A_SECOND
+    }
+}
+
+/// Lets a device into a room. Says whether it was out before.
+pub(crate) fn join(
+    node: &Node,
+    app: &App,
+    group: &GroupRef,
+    viewer: (&UserId, TinyId, u32),
+    connection: &Arc<Connection>,
+    faces: &Arc<Faces>,
+) -> bool {
+    let (user, tiny_id, inst_id) = viewer;
+    let room = app.rooms.open(group);
+    {
+        let mut seats = lock(&app.rooms.seats);
+        let seats = seats.entry((user.clone(), inst_id)).or_default();
+        seats.lost = None;
+        if seats.rooms.contains(&group.id) {
+            drop(room);
+            node.hub().listen(&(app.id(), group.id.clone()), connection, user);
+            return false;
+        }
+        seats.rooms.push(group.id.clone());
+    }
+    let is_new = room.enter(user, tiny_id);
+    node.hub().listen(&(app.id(), group.id.clone()), connection, user);
+    // The connection may have ended meanwhile, and then nobody else gives the seat back.
+    if connection.with_session(|s| s.is_none_or(|s| s.inst_id != inst_id)) {
+        leave_all(node, app, user, inst_id);
+        return false;
+    }
+    if is_new {
+        tell_moving(node, &room, TipKind::Joined, user, faces);
+    }
+    true
+}
+
+/// Takes a device out of a room; says whether it was in.
+pub(crate) fn leave(node: &Node, app: &App, user: &UserId, inst_id: u32, group: &GroupId) -> bool {
+    {
+        let mut all = lock(&app.rooms.seats);
+        let key = (user.clone(), inst_id);
+        let Some(seats) = all.get_mut(&key) else { return false };
+        let Some(place) = seats.rooms.iter().position(|room| room == group) else { return false };
+        seats.rooms.swap_remove(place);
+        if seats.rooms.is_empty() {
+            all.remove(&key);
+        }
+    }
+    if let Some(connection) = node.hub().device(app.id(), user, inst_id) {
+        node.hub().unlisten(&(app.id(), group.clone()), &connection);
+    }
+    vacate(node, app, user, group);
+    true
+}
+
+fn vacate(node: &Node, app: &App, user: &UserId, group: &GroupId) {
+    let Some(room) = app.rooms.find(group) else { return };
+    if room.leave(user) {
+        tell_moving(node, &room, TipKind::Quit, user, &Arc::new(Faces::new()));
+        app.rooms.close_if_empty(group);
+    }
+}
+
+/// Takes a device out of all rooms: its session has ended.
+pub(crate) fn leave_all(node: &Node, app: &App, user: &UserId, inst_id: u32) {
+    let seats = lock(&app.rooms.seats).remove(&(user.clone(), inst_id));
+    for group in seats.into_iter().flat_map(|seats| seats.rooms) {
+        if let Some(connection) = node.hub().device(app.id(), user, inst_id) {
+            node.hub().unlisten(&(app.id(), group.clone()), &connection);
+        }
+        vacate(node, app, user, &group);
+    }
+}
+
+/// A device has lost its connection, on which it was last heard then: it keeps its seats for a while.
+pub(crate) fn connection_lost(
+    node: &Node,
+    app: &App,
+    user: &UserId,
+    inst_id: u32,
+    heard: UnixMillis,
+) {
+    if let Some(seats) = lock(&app.rooms.seats).get_mut(&(user.clone(), inst_id)) {
+        seats.lost = Some((node.now(), heard));
+    }
+}
+
+/// A device is back: it listens again, and gets what it may have missed since it was last heard.
+pub(crate) fn resume(
+    node: &Node,
+    app: &App,
+    user: &UserId,
+    inst_id: u32,
+    connection: &Arc<Connection>,
+) {
+    let (rooms, lost) = {
+        let mut seats = lock(&app.rooms.seats);
+        let Some(seats) = seats.get_mut(&(user.clone(), inst_id)) else { return };
+        (seats.rooms.clone(), seats.lost.take())
+    };
+    let heard = lost.map_or(node.now(), |(_, heard)| heard);
+    let since = UnixMillis(heard.0.saturating_sub(RESUME_SLACK_MS));
+    for group in rooms {
+        node.hub().listen(&(app.id(), group.clone()), connection, user);
+        let Some(room) = app.rooms.find(&group) else { continue };
+        let missed: Vec<GroupPiece> = {
+            let state = lock(&room.state);
+            let missed = state.ring.iter().filter(|(time, _)| *time >= since);
+            missed.map(|(_, piece)| piece.clone()).collect()
+        };
+        if !missed.is_empty() {
+            connection.push(&Arc::new(Frame::new(group_frame(&missed))), None);
+        }
+    }
+}
+
+/// Takes out devices that have not come back in time.
+pub(crate) fn end_grace(node: &Node, app: &App) {
+    let now = node.now();
+    let is_over = |seats: &Seats| seats.lost.is_some_and(|(lost, _)| lost.0 + GRACE_MS <= now.0);
+    let over: Vec<(UserId, u32)> = {
+        let seats = lock(&app.rooms.seats);
+        seats.iter().filter(|(_, seats)| is_over(seats)).map(|(key, _)| key.clone()).collect()
+    };
+    over.iter().for_each(|(user, inst_id)| leave_all(node, app, user, *inst_id));
+}
+
+/// Ends a room: everybody is out. Returns who was in.
+pub(crate) fn dismiss(node: &Node, app: SdkAppId, group: &GroupId) -> Vec<UserId> {
+    let Some(app) = node.app(app) else { return Vec::new() };
+    let room = lock(&app.rooms.rooms).remove(group);
+    let Some(room) = room else { return Vec::new() };
+    let users = room.users();
+    lock(&app.rooms.seats).retain(|_, seats| {
+        seats.rooms.retain(|other| other != group);
+        !seats.rooms.is_empty()
+    });
+    users
+}
+
+/// Sends a message to a room: acknowledged at once, delivered as the room's limit allows. A repetition
+/// within the duplicate window gets the first result.
+pub(crate) fn send(
+    node: &Node,
+    app: &App,
+    group: &GroupRef,
+    message: &NewGroupMessage,
+    never_dropped: bool,
+) -> Sent {
+    let now = node.now();
+    let row = GroupMessageRow {
+        from: message.from.to_string(),
+        from_tiny_id: message.from_tiny_id.0,
+        random: message.random,
+        client_seq: message.client_seq,
+        time: now.seconds().0,
+        client_time: message.client_time.unwrap_or_default().0,
+        body: message.body.as_json().to_owned(),
+        cloud_custom_data: message.cloud_custom_data.clone(),
+        priority: message.priority.number(),
+        flags: message.flags.0,
+        counted: 0,
+        mentions: mention_rows(&message.mentions),
+        tip: None,
+    };
+    let Some(room) = app.rooms.find(&group.id) else {
+        // Nobody is there to hear it.
+        return Sent { time: now.seconds(), seq: 0 };
+    };
+    let key = SendKey::of_row(&row);
+    let seq = {
+        let mut state = lock(&room.state);
+        let since = now.seconds().minus_seconds(app.facts().settings.group_dedupe_s.into());
+        if let Some((time, seq)) = state.dedupe.find(&key, since) {
+            return Sent { time, seq };
+        }
+        // What the sender is told: the message gets its place when it gets its turn.
+        let seq = state.seq + 1;
+        state.dedupe.insert(key, now.seconds(), seq);
+        seq
+    };
+    let said = GroupSaid {
+        group: group.clone(),
+        seq: 0,
+        online_only: false,
+        origin: message.origin,
+        row,
+        body: Some(message.body.clone()),
+        faces: message.faces.clone(),
+        name_card: String::new(),
+    };
+    let (group, priority) = (group.id.clone(), message.priority);
+    flow::admit_to_room(node, app, RoomMessage { group, priority, never_dropped, said });
+    Sent { time: now.seconds(), seq }
+}
+
+/// A message has got its turn.
+pub(crate) fn publish(node: &Node, app: &App, message: RoomMessage) {
+    counted!("teahouse_messages_total", "kind" => "room").increment(1);
+    if app.rooms.find(&message.group).is_some() {
+        node.publish(&Event::GroupMessage(Arc::new(message.said)));
+    }
+}
+
+/// Gives a message or tip of a room its place and hands it to the viewers. The order of places is the
+/// order in which they are handed on.
+pub(crate) fn deliver(node: &Node, app: &App, said: &GroupSaid, hand_on: impl FnOnce(GroupPiece)) {
+    let Some(room) = app.rooms.find(&said.group.id) else { return };
+    let now = node.now();
+    let mut state = lock(&room.state);
+    let mut said = said.clone();
+    state.place(&mut said, now);
+    let piece = said.piece();
+    state.remember(&piece, now);
+    hand_on(piece);
+}
+
+fn tell_moving(node: &Node, room: &Room, kind: TipKind, user: &UserId, faces: &Arc<Faces>) {
+    let (now, member_num) = {
+        let mut state = lock(&room.state);
+        let now = node.now().seconds();
+        if !state.may_tip(now) {
+            return counted!("teahouse_room_tips_dropped_total").increment(1);
+        }
+        (now, state.viewers.len() as u64)
+    };
+    let tip = TipRow {
+        kind: kind as u32,
+        operator: user.to_string(),
+        members: vec![user.to_string()],
+        member_num: Some(member_num),
+        ..TipRow::default()
+    };
+    let random = u32::try_from(node.random() >> 32).expect("32 bits");
+    node.publish(&Event::GroupMessage(Arc::new(GroupSaid {
+        group: lock(&room.group).clone(),
+        seq: 0,
+        online_only: false,
+        origin: None,
+        row: GroupMessageRow {
+            random,
+            time: now.0,
+            priority: Priority::Low.number(),
+            tip: Some(tip),
+            ..GroupMessageRow::default()
+        },
+        body: None,
+        faces: faces.clone(),
+        name_card: String::new(),
+    })));
+}
+
+/// Whether messages of this type of group go through a room.
+pub(crate) fn is_room(kind: GroupType) -> bool {
+    !super::rules::of(kind).stored
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().expect("bookkeeping of rooms does not panic")
+}

@@ -1,0 +1,438 @@
+//! Messages, tips and notices of groups, in the shapes that clients read.
+
+use schemars::JsonSchema;
+use serde::ser::{SerializeMap, Serializer};
+use serde::{Deserialize, Serialize};
+
+use super::one_or_zero;
+use crate::group::{ApplyJoinOption, GroupType, InviteJoinOption, Priority, Switch};
+use crate::ids::{GroupId, TinyId, UserId};
+use crate::message::{MessageBody, SendControl};
+use crate::time::UnixSeconds;
+
+/// Who speaks when the server itself does.
+pub const SYSTEM_ACCOUNT: &str = "@TIM#SYSTEM";
+
+/// `Event` of a group message.
+pub const EVENT_MESSAGE: u32 = 3;
+/// `Event` of a tip that has a place in the group's sequence.
+pub const EVENT_TIP: u32 = 4;
+/// `Event` of a notice to one user.
+pub const EVENT_NOTICE: u32 = 5;
+
+/// `IsPlaceMsg` of a message that is not there any more.
+pub const PLACE_GONE: u8 = 1;
+
+/// A message or tip of a group, as it is pushed and as it stands in the history.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct GroupMessage<'a> {
+    /// [`EVENT_MESSAGE`] or [`EVENT_TIP`].
+    pub event: u32,
+    /// The sender, or [`SYSTEM_ACCOUNT`].
+    #[serde(rename = "From_Account")]
+    pub from: &'a str,
+    /// The group.
+    pub to_group_id: &'a GroupId,
+    /// The group again.
+    pub group_id: &'a GroupId,
+    /// Its place in the group, from 1.
+    pub msg_seq: u64,
+    /// Chosen by the sender.
+    pub msg_random: u32,
+    /// Chosen by the sender.
+    pub client_seq: u32,
+    /// When the server accepted it.
+    pub msg_time_stamp: UnixSeconds,
+    /// The sender's clock.
+    pub msg_client_time: UnixSeconds,
+    /// Internal number of the sender.
+    pub tiny_id: TinyId,
+    /// Its priority.
+    pub msg_priority: Priority,
+    /// What it says.
+    pub msg_body: GroupContent<'a>,
+    /// Goes along with the message; may be empty.
+    pub cloud_custom_data: &'a str,
+    /// Whether receivers may return receipts.
+    #[serde(serialize_with = "one_or_zero")]
+    pub need_read_receipt: bool,
+    /// Whether key-values may be attached.
+    #[serde(serialize_with = "one_or_zero")]
+    pub support_message_extension: bool,
+    /// 0 until the message is edited.
+    pub msg_version: u32,
+    /// For online members only, not stored.
+    #[serde(serialize_with = "one_or_zero")]
+    pub online_only_flag: bool,
+    /// 0, or [`PLACE_GONE`].
+    pub is_place_msg: u8,
+    /// Left out when nothing is set.
+    #[serde(skip_serializing_if = "SendControl::is_default")]
+    pub send_msg_control: SendControl,
+    /// Who is mentioned.
+    #[serde(skip_serializing_if = "<[GroupAt]>::is_empty")]
+    pub group_at_info: &'a [GroupAt],
+    /// The group, and how the sender is shown.
+    pub group_info: GroupInfo<'a>,
+}
+
+/// What a message of a group says.
+#[derive(Debug, Clone)]
+pub enum GroupContent<'a> {
+    /// Elements.
+    Elements(&'a MessageBody),
+    /// A tip.
+    Tip(&'a GroupTip<'a>),
+    /// Nothing any more.
+    Gone,
+}
+
+impl Serialize for GroupContent<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Elements(body) => body.serialize(serializer),
+            Self::Tip(tip) => tip.serialize(serializer),
+            Self::Gone => serializer.collect_seq(std::iter::empty::<u8>()),
+        }
+    }
+}
+
+/// One mention in a message, in the order of the text.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "PascalCase")]
+pub struct GroupAt {
+    /// 1: everybody.
+    #[serde(default)]
+    pub group_at_all_flag: u8,
+    /// Whom; absent for everybody.
+    #[serde(rename = "GroupAt_Account", default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<String>,
+}
+
+/// The group of a message, and the sender's display data in it.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct GroupInfo<'a> {
+    /// The group.
+    pub group_id: &'a GroupId,
+    /// Its name.
+    pub group_name: &'a str,
+    /// Its type.
+    pub group_type: GroupType,
+    /// Nick of the sender; may be empty.
+    #[serde(rename = "From_AccountNick")]
+    pub from_nick: &'a str,
+    /// Avatar of the sender; may be empty.
+    #[serde(rename = "From_AccountHeadurl")]
+    pub from_avatar: &'a str,
+    /// The sender's name card.
+    #[serde(rename = "MsgFrom_AccountExtraInfo")]
+    pub from_extra: NameCard<'a>,
+    /// The receiver of a notice.
+    #[serde(rename = "To_Account", skip_serializing_if = "Option::is_none")]
+    pub to: Option<&'a UserId>,
+}
+
+/// A name within a group.
+#[derive(Debug, Clone, Copy, Default, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct NameCard<'a> {
+    /// May be empty.
+    pub name_card: &'a str,
+}
+
+/// Something that happened in a group, told to all members as part of its history.
+#[derive(Debug, Clone, Default)]
+pub struct GroupTip<'a> {
+    /// What happened.
+    pub kind: TipKind,
+    /// Who did it.
+    pub operator: &'a str,
+    /// To whom.
+    pub members: &'a [Face<'a>],
+    /// Nick and avatar of the operator.
+    pub operator_face: Face<'a>,
+    /// Members afterwards.
+    pub member_num: Option<u64>,
+    /// What changed of the group.
+    pub changed: Option<&'a GroupChanges>,
+    /// Members and the seconds for which they are muted from now on.
+    pub mutes: &'a [(UserId, u32)],
+}
+
+/// What happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum TipKind {
+    /// Members joined by themselves.
+    #[default]
+    Joined = 1,
+    /// Members were invited.
+    Invited = 101,
+    /// A member left.
+    Quit = 2,
+    /// Members were removed.
+    Kicked = 3,
+    /// Members became admins.
+    AdminSet = 4,
+    /// Admins became members.
+    AdminUnset = 5,
+    /// The group's profile changed.
+    InfoChanged = 6,
+    /// Members were muted or unmuted.
+    Muted = 7,
+}
+
+impl TipKind {
+    /// The kind that is stored as `number`.
+    #[must_use]
+    pub fn from_number(number: u32) -> Option<Self> {
+        Some(match number {
+            1 => Self::Joined,
+            101 => Self::Invited,
+            2 => Self::Quit,
+            3 => Self::Kicked,
+            4 => Self::AdminSet,
+            5 => Self::AdminUnset,
+            6 => Self::InfoChanged,
+            7 => Self::Muted,
+            _ => return None,
+        })
+    }
+
+    /// `OpType`, and `GroupJoinType` of a join.
+    fn wire(self) -> (u32, Option<u32>) {
+        match self {
+            Self::Joined => (1, Some(1)),
+            Self::Invited => (1, Some(2)),
+            Self::Quit
+            | Self::Kicked
+            | Self::AdminSet
+            | Self::AdminUnset
+            | Self::InfoChanged
+            | Self::Muted => (self as u32, None),
+        }
+    }
+}
+
+/// A user as tips show it.
+#[derive(Debug, Clone, Copy, Default, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Face<'a> {
+    /// The user.
+    pub user_id: &'a str,
+    /// May be empty.
+    pub nick_name: &'a str,
+    /// Avatar; may be empty.
+    pub image_url: &'a str,
+}
+
+/// The fields of a group that changed.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct GroupChanges {
+    /// New name.
+    #[serde(rename = "GroupName", skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// New avatar.
+    #[serde(rename = "GroupFaceUrl", skip_serializing_if = "Option::is_none")]
+    pub face_url: Option<String>,
+    /// New introduction.
+    #[serde(rename = "GroupIntroduction", skip_serializing_if = "Option::is_none")]
+    pub introduction: Option<String>,
+    /// New notice.
+    #[serde(rename = "GroupNotification", skip_serializing_if = "Option::is_none")]
+    pub notification: Option<String>,
+    /// New way to join.
+    #[serde(rename = "GroupApplyJoinOption", skip_serializing_if = "Option::is_none")]
+    pub apply_join_option: Option<ApplyJoinOption>,
+    /// New way to invite.
+    #[serde(rename = "InviteJoinOption", skip_serializing_if = "Option::is_none")]
+    pub invite_join_option: Option<InviteJoinOption>,
+    /// New owner.
+    #[serde(rename = "Owner_Account", skip_serializing_if = "Option::is_none")]
+    pub owner: Option<UserId>,
+    /// Everybody was muted (1) or unmuted (0).
+    #[serde(
+        rename = "ShutupAll",
+        skip_serializing_if = "Option::is_none",
+        serialize_with = "switch_number"
+    )]
+    pub mute_all: Option<Switch>,
+}
+
+impl GroupChanges {
+    /// Nothing changed.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+fn switch_number<S: Serializer>(switch: &Option<Switch>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_u32(switch.map_or(0, Switch::number))
+}
+
+impl Serialize for GroupTip<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        #[serde(rename_all = "PascalCase")]
+        struct Muted<'a> {
+            #[serde(rename = "User_Account")]
+            user: &'a UserId,
+            shutup_time: u32,
+        }
+        let (op_type, join_type) = self.kind.wire();
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("OpType", &op_type)?;
+        map.serialize_entry("Operator_Account", self.operator)?;
+        let names: Vec<&str> = self.members.iter().map(|face| face.user_id).collect();
+        map.serialize_entry("List_Account", &names)?;
+        if let Some(member_num) = self.member_num {
+            map.serialize_entry("MemberNum", &member_num)?;
+        }
+        map.serialize_entry("MsgOperatorMemberExtraInfo", &self.operator_face)?;
+        map.serialize_entry("MsgMemberExtraInfo", self.members)?;
+        if let Some(join_type) = join_type {
+            map.serialize_entry("GroupJoinType", &join_type)?;
+        }
+        if let Some(changed) = self.changed {
+            map.serialize_entry("MsgGroupNewInfo", changed)?;
+        }
+        if !self.mutes.is_empty() {
+            let mutes = self.mutes.iter();
+            let mutes: Vec<Muted<'_>> =
+                mutes.map(|(user, time)| Muted { user, shutup_time: *time }).collect();
+            map.serialize_entry("MsgMemberInfo", &mutes)?;
+        }
+        map.end()
+    }
+}
+
+/// What a notice tells one user. The numbers are `ReportType`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NoticeKind {
+    /// To owner and admins: somebody asks to join.
+    Applied = 1,
+    /// To the applicant: he is in.
+    Accepted = 2,
+    /// To the applicant: he is not.
+    Refused = 3,
+    /// To somebody who was removed.
+    Kicked = 4,
+    /// To all: the group is gone.
+    Dismissed = 5,
+    /// To the creator's devices.
+    Created = 6,
+    /// To somebody who was added.
+    Invited = 7,
+    /// To the other devices of somebody who left.
+    Quit = 8,
+    /// To a new admin.
+    AdminSet = 9,
+    /// To somebody who is no admin any more.
+    AdminUnset = 10,
+}
+
+/// A notice about a group, to one user.
+#[derive(Debug, Clone)]
+pub struct GroupNotice<'a> {
+    /// What it tells.
+    pub kind: NoticeKind,
+    /// The receiver.
+    pub to: &'a UserId,
+    /// The group.
+    pub group: GroupInfo<'a>,
+    /// Who did it.
+    pub operator: &'a str,
+    /// Unique, so that clients know repetitions.
+    pub seq: u32,
+    /// Unique together with `seq`.
+    pub random: u32,
+    /// When.
+    pub time: UnixSeconds,
+    /// The text of an application, or the reason of an answer or a removal.
+    pub remark: &'a str,
+    /// Goes back with the answer to an application.
+    pub authentication: &'a str,
+    /// Names the application; goes back with the answer.
+    pub msg_key: Option<u64>,
+}
+
+impl Serialize for GroupNotice<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        #[serde(rename_all = "PascalCase")]
+        struct Body<'a> {
+            report_type: u32,
+            #[serde(rename = "Operator_Account")]
+            operator: &'a str,
+            #[serde(skip_serializing_if = "str::is_empty")]
+            authentication: &'a str,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            msg_key: Option<u64>,
+            remark_info: &'a str,
+        }
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("Event", &EVENT_NOTICE)?;
+        map.serialize_entry("From_Account", SYSTEM_ACCOUNT)?;
+        map.serialize_entry("To_Account", self.to)?;
+        map.serialize_entry("ToGroupId", self.group.group_id)?;
+        map.serialize_entry("GroupId", self.group.group_id)?;
+        map.serialize_entry("MsgSeq", &self.seq)?;
+        map.serialize_entry("ClientSeq", &self.seq)?;
+        map.serialize_entry("MsgRandom", &self.random)?;
+        map.serialize_entry("MsgTimeStamp", &self.time)?;
+        map.serialize_entry("MsgClientTime", &self.time)?;
+        map.serialize_entry("GroupInfo", &self.group)?;
+        let body = Body {
+            report_type: self.kind as u32,
+            operator: self.operator,
+            authentication: self.authentication,
+            msg_key: self.msg_key,
+            remark_info: self.remark,
+        };
+        map.serialize_entry("MsgBody", &body)?;
+        map.end()
+    }
+}
+
+/// To the reader's other devices: a group was read up to a sequence number.
+#[derive(Debug, Clone)]
+pub struct GroupRead<'a> {
+    /// The group.
+    pub group: GroupInfo<'a>,
+    /// Up to where.
+    pub seq: u64,
+    /// When.
+    pub time: UnixSeconds,
+}
+
+impl Serialize for GroupRead<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        #[serde(rename_all = "PascalCase")]
+        struct Read<'a> {
+            group_id: &'a GroupId,
+            last_read_msg_seq: u64,
+        }
+        #[derive(Serialize)]
+        #[serde(rename_all = "PascalCase")]
+        struct Body<'a> {
+            report_type: u32,
+            group_read_info_array: [Read<'a>; 1],
+        }
+        /// `ReportType` of a read mark that was set on another device.
+        const READ_ELSEWHERE: u32 = 15;
+        let group_id = self.group.group_id;
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("Event", &EVENT_NOTICE)?;
+        map.serialize_entry("From_Account", SYSTEM_ACCOUNT)?;
+        map.serialize_entry("ToGroupId", group_id)?;
+        map.serialize_entry("MsgTimeStamp", &self.time)?;
+        map.serialize_entry("GroupInfo", &self.group)?;
+        let read = Read { group_id, last_read_msg_seq: self.seq };
+        let body = Body { report_type: READ_ELSEWHERE, group_read_info_array: [read] };
+        map.serialize_entry("MsgBody", &body)?;
+        map.end()
+    }
+}
