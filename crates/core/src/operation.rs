@@ -59,8 +59,8 @@ families! {
     "profile":                 ProfileNotAdmin ProfileBadParameter ProfileBadParameter ProfileInternal UnknownCommand true;
     "sns":                     RelationNotAdmin RelationBadParameter RelationBadParameter RelationInternal UnknownCommand true;
     "recentcontact":           ConversationNotAdmin ConversationBadParameter ConversationBadParameter ConversationInternal UnknownCommand true;
-    "group_open_http_svc":     GroupPermissionDenied GroupJsonMalformed GroupBadParameter GroupInternal GroupUnknownCommand false;
-    "million_group_open_http_svc": GroupPermissionDenied GroupJsonMalformed GroupBadParameter GroupInternal GroupUnknownCommand false;
+    "group_open_http_svc":     NotAdmin GroupJsonMalformed GroupBadParameter GroupInternal GroupUnknownCommand false;
+    "million_group_open_http_svc": NotAdmin GroupJsonMalformed GroupBadParameter GroupInternal GroupUnknownCommand false;
 }
 
 /// The codes of the service in `path`.

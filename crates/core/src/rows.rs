@@ -468,6 +468,10 @@ pub(crate) struct DeviceRow {
     pub(crate) kicked_by: u32,
     #[prost(uint32, tag = "8")]
     pub(crate) kicked_by_platform: u32,
+    /// Live rooms that it is in: a room is in memory only, but a client that comes back after a restart
+    /// takes itself to be still in it.
+    #[prost(string, repeated, tag = "9")]
+    pub(crate) rooms: Vec<String>,
 }
 
 impl DeviceRow {

@@ -31,9 +31,10 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
-use tokio_tungstenite::tungstenite::{self, Message, Utf8Bytes};
+use tokio_tungstenite::tungstenite::{self, Message};
 
 use crate::connection::ClientStream;
+use crate::frames::{self, Opcode};
 use crate::http::{self, Answer};
 use crate::rest::said;
 use crate::serve::Server;
@@ -42,8 +43,10 @@ use crate::telemetry::{self, Face};
 
 /// A client that does not take a single byte for so long is gone.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
-/// Idle connections are most of the memory: buffers start small.
-const READ_BUFFER_BYTES: usize = 4 * 1024;
+/// Idle connections are most of the memory: buffers start small. Most requests fit.
+const READ_BUFFER_BYTES: usize = 1024;
+/// Places for frames that a connection keeps between two writes.
+const FRAMES_KEPT: usize = 8;
 
 /// Whether the server answers on this path with binary or with text frames.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,10 +65,10 @@ impl Framing {
         }
     }
 
-    fn message(self, frame: Bytes) -> Message {
+    fn opcode(self) -> Opcode {
         match self {
-            Self::Binary => Message::Binary(frame),
-            Self::Text => Message::Text(Utf8Bytes::try_from(frame).expect("frames are JSON")),
+            Self::Binary => Opcode::Binary,
+            Self::Text => Opcode::Text,
         }
     }
 }
@@ -143,8 +146,8 @@ pub(crate) fn upgrade(
 fn socket_config(frame_bytes_max: usize) -> WebSocketConfig {
     WebSocketConfig::default()
         .read_buffer_size(READ_BUFFER_BYTES)
-        // Frames are gathered here until they are flushed together.
-        .write_buffer_size(64 * 1024)
+        // Only answers to control frames go through the library.
+        .write_buffer_size(0)
         .max_message_size(Some(frame_bytes_max))
         .max_frame_size(Some(frame_bytes_max))
 }
@@ -245,10 +248,13 @@ impl Client {
         frames: &mut Vec<Bytes>,
     ) -> Result<bool, tungstenite::Error> {
         let all = async {
-            for frame in frames.drain(..) {
-                socket.feed(self.framing.message(frame)).await?;
+            // What the library has begun to write (an answer to a ping) ends first.
+            socket.flush().await?;
+            frames::write(socket.get_mut(), self.framing.opcode(), frames).await?;
+            if frames.capacity() > FRAMES_KEPT {
+                *frames = Vec::new();
             }
-            socket.flush().await
+            Ok(())
         };
         match tokio::time::timeout(WRITE_TIMEOUT, all).await {
             Ok(written) => written.map(|()| true),

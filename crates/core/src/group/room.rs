@@ -17,8 +17,10 @@ use teahouse_proto::time::{UnixMillis, UnixSeconds};
 use super::flow;
 use super::message::{Faces, GroupRef, GroupSaid, mention_rows};
 use super::messages::{NewGroupMessage, SendKey, Sent};
+use crate::account;
 use crate::app::App;
 use crate::dedupe::Dedupe;
+use crate::error::Outcome;
 use crate::event::{Event, counted};
 use crate::hub::{Connection, Frame};
 use crate::node::Node;
@@ -31,6 +33,8 @@ const RING_MS: u64 = 60_000;
 const RESUME_SLACK_MS: u64 = 2_000;
 /// How long a device that lost its connection keeps its seat.
 const GRACE_MS: u64 = 60_000;
+/// Rooms of one device that are remembered over a restart.
+const ROOMS_NOTED_MAX: usize = 20;
 /// Comings and goings that a room tells in a second.
 const TIPS_A_SECOND: u32 = 10;
 
@@ -177,6 +181,57 @@ impl RoomState {
     }
 }
 
+/// Remembers, or forgets, that a device is in a room.
+pub(crate) async fn note(
+    node: &Arc<Node>,
+    app: &App,
+    user: &UserId,
+    inst_id: u32,
+    group: &GroupId,
+    is_in: bool,
+) -> Outcome<()> {
+    account::change_user(node, app, user, |state, change| {
+        let mut devices = state.devices.devices.iter_mut();
+        let Some(device) = devices.find(|device| device.inst_id == inst_id) else { return Ok(()) };
+        let before = device.rooms.len();
+        device.rooms.retain(|room| room != group.as_str());
+        if is_in && device.rooms.len() < ROOMS_NOTED_MAX {
+            device.rooms.push(group.to_string());
+        }
+        if before != device.rooms.len() {
+            state.put_devices(change);
+            // The client would join again; this only spares it the need.
+            change.relaxed();
+        }
+        Ok(())
+    })
+    .await
+}
+
+/// Lets a device that comes back into the rooms that it was in, of which this process does not know.
+pub(crate) async fn enter_again(
+    node: &Arc<Node>,
+    app: &App,
+    viewer: (&UserId, TinyId, u32),
+    connection: &Arc<Connection>,
+) -> Outcome<()> {
+    let (user, _, inst_id) = viewer;
+    let noted = account::user(node, app, user).await?.read(|state| {
+        let mut devices = state.devices.devices.iter();
+        let device = devices.find(|device| device.inst_id == inst_id);
+        device.map(|device| device.rooms.clone()).unwrap_or_default()
+    });
+    for group in noted.iter().filter_map(|group| GroupId::parse(group).ok()) {
+        let entity = super::group(node, app, &group).await?;
+        let there = entity.read(|state| state.reference(app.id(), &group));
+        match there.ok().filter(|group| is_room(group.kind)) {
+            Some(group) => drop(join(node, app, &group, viewer, connection, &Arc::default())),
+            None => note(node, app, user, inst_id, &group, false).await?,
+        }
+    }
+    Ok(())
+}
+
 /// Lets a device into a room. Says whether it was out before.
 pub(crate) fn join(
     node: &Node,
@@ -289,6 +344,10 @@ pub(crate) fn resume(
         if !missed.is_empty() {
             connection.push(&Arc::new(Frame::new(group_frame(&missed))), None);
         }
+    }
+    // The connection may have ended meanwhile, and then nobody else starts the grace time.
+    if connection.with_session(|s| s.is_none_or(|s| s.inst_id != inst_id)) {
+        connection_lost(node, app, user, inst_id, heard);
     }
 }
 

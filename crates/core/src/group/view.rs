@@ -148,6 +148,9 @@ pub(crate) struct MemberView {
     /// Older name of `MuteUntil`, for clients.
     #[serde(skip_serializing_if = "Option::is_none")]
     shut_up_until: Option<UnixSeconds>,
+    /// Clients: `Online` or `Offline`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    online_status: Option<&'static str>,
     /// Custom fields; none yet.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Vec<serde_json::Value>")]
@@ -215,6 +218,11 @@ impl GroupView {
         self
     }
 
+    /// The same without a count of members: a live room has viewers, `get_online_member_num` counts them.
+    pub(crate) fn without_member_num(self) -> Self {
+        Self { member_num: None, ..self }
+    }
+
     pub(crate) fn with_self(mut self, member: MemberView) -> Self {
         self.self_info = Some(member);
         self
@@ -232,6 +240,8 @@ pub(crate) struct Membership {
     pub(crate) user: UserId,
     pub(crate) member: MemberRow,
     pub(crate) muted_until: u32,
+    /// Connected now.
+    pub(crate) online: bool,
     pub(crate) index: Option<GroupIndexRow>,
 }
 
@@ -244,7 +254,7 @@ impl MemberView {
         now: UnixSeconds,
     ) -> Self {
         let has = |name: &str| wants(filter, &[name]);
-        let Membership { user, member, muted_until, index } = membership;
+        let Membership { user, member, muted_until, online, index } = membership;
         let option = index.as_ref().map_or(0, |index| index.receive_option);
         let until = UnixSeconds(if *muted_until > now.0 { *muted_until } else { 0 });
         let until = wants(filter, &["MuteUntil", "ShutUpUntil"]).then_some(until);
@@ -260,6 +270,11 @@ impl MemberView {
             name_card: has("NameCard").then(|| member.name_card.clone()),
             mute_until: until.filter(|_| names == Names::New),
             shut_up_until: until.filter(|_| names == Names::Old),
+            online_status: (names == Names::Old).then_some(if *online {
+                "Online"
+            } else {
+                "Offline"
+            }),
             app_member_defined_data: filter.is_none().then(Vec::new),
         }
     }
@@ -306,6 +321,7 @@ impl GroupState {
                 user: user.clone(),
                 member: member.clone(),
                 muted_until: self.mutes.get(user).copied().unwrap_or_default(),
+                online: false,
                 index: None,
             })
             .collect()
@@ -322,6 +338,9 @@ pub(crate) async fn members(
 ) -> Outcome<Vec<Membership>> {
     let entity = super::group(node, app, group).await?;
     let mut found = entity.read(|state| state.choose(choice));
+    for membership in &mut found {
+        membership.online = node.hub().is_online(app.id(), &membership.user);
+    }
     if MemberView::needs_index(filter) {
         let users: Vec<UserId> = found.iter().map(|membership| membership.user.clone()).collect();
         let rows = conversation::groups::rows_of(node, app, group, &users).await?;

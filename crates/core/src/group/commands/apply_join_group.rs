@@ -112,6 +112,7 @@ pub(crate) async fn run(caller: Caller, request: Request) -> Outcome<Response> {
         Joined::Room(group) => {
             let Identity { user, tiny_id, inst_id, connection, .. } = identity;
             room::join(node, app, &group, (user, *tiny_id, *inst_id), connection, &faces);
+            room::note(node, app, user, *inst_id, id, true).await?;
             let room = Response::of("JoinedSuccess");
             Ok(Response { huge_group_flag: Some(1), room_key: Some(id.to_string()), ..room })
         }

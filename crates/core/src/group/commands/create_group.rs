@@ -32,7 +32,7 @@ request! {
         /// The owner; REST: nobody when absent, clients: the caller.
         owner: Option<UserId> = "Owner_Account" else GroupAccountUnknown,
         /// An id of your own; of a community it begins with `@TGS#_`. Made by the server when absent.
-        group_id: Option<GroupId> = "GroupId" malformed GroupIdInvalid,
+        group_id: Option<String> = "GroupId" malformed GroupIdInvalid,
         /// At most 240 bytes (a setting).
         introduction: Option<String> = "Introduction",
         /// At most 300 bytes (a setting).
@@ -77,6 +77,10 @@ pub(crate) async fn run(caller: Caller, request: Request) -> Outcome<Response> {
     let settings = &app.facts().settings;
     let most = profile::members_max(settings, request.kind);
     let max_members = request.max_member_count.unwrap_or(most);
+    if max_members == 0 {
+        let info = "MaxMemberCount is 0".to_owned();
+        return Err(Error::with(ErrorCode::GroupBadParameter, info).into());
+    }
     if max_members > most || members.len() > max_members as usize {
         let info =
             format!("a group of this type has at most {most} members, and no more than it says");
@@ -97,7 +101,7 @@ pub(crate) async fn run(caller: Caller, request: Request) -> Outcome<Response> {
         invite_option: request
             .invite_join_option
             .filter(|_| rules::of(request.kind).invite_may_change),
-        supports_topics: request.support_topic == Some(1),
+        supports_topics: request.kind == GroupType::Community && request.support_topic == Some(1),
         members: if room::is_room(request.kind) { Vec::new() } else { members },
         operator,
         origin: caller.origin(),
@@ -133,10 +137,11 @@ fn check(caller: &Caller, request: &Request) -> Outcome<Option<GroupId>> {
         return Err(Error::with(ErrorCode::GroupPermissionDenied, info).into());
     }
     // Clients send an empty one when they have none.
-    if let Some(id) = &request.group_id {
-        rules::check_id(id, request.kind)?;
-    }
-    Ok(request.group_id.clone())
+    let Some(id) = request.group_id.as_ref().filter(|id| !id.is_empty()) else { return Ok(None) };
+    let invalid = |problem: InvalidId| Error::with(ErrorCode::GroupIdInvalid, problem.to_string());
+    let id = GroupId::parse(id).map_err(invalid)?;
+    rules::check_id(&id, request.kind)?;
+    Ok(Some(id))
 }
 
 /// The owner and the members, and those who are in too many groups already.

@@ -40,27 +40,46 @@ const GROUPS_MAX: usize = 50;
 const MEMBERS_MAX: usize = 10_000;
 
 pub(crate) async fn run(caller: Caller, request: Request) -> Outcome<Response> {
-    check_groups(&request.group_id_list)?;
     let mut group_info = Vec::new();
-    for id in &request.group_id_list {
-        group_info.push(match one(&caller, id, request.response_filter.as_ref()).await {
-            Ok(view) => view,
-            Err(Failure::Refused(error)) => GroupView::refused(id, &error),
-            Err(failure) => return Err(failure),
-        });
+    for id in request.groups()? {
+        group_info.push(result(id, one(&caller, id, request.filter()).await)?);
     }
-    let response = Response { group_info };
+    let response = Response::of(group_info);
     check_size(&response)?;
     Ok(response)
 }
 
-/// Refuses a list of groups that is empty or too long.
-pub(super) fn check_groups(groups: &[String]) -> Result<(), Error> {
-    if (1..=GROUPS_MAX).contains(&groups.len()) {
-        return Ok(());
+impl Request {
+    /// The groups.
+    ///
+    /// # Errors
+    /// There are none, or too many.
+    pub(super) fn groups(&self) -> Result<&[String], Error> {
+        let count = self.group_id_list.len();
+        if (1..=GROUPS_MAX).contains(&count) {
+            return Ok(&self.group_id_list);
+        }
+        let info = format!("GroupIdList has {count} groups, 1 to {GROUPS_MAX} are possible");
+        Err(Error::with(ErrorCode::GroupBadParameter, info))
     }
-    let info = format!("GroupIdList has {} groups, 1 to {GROUPS_MAX} are possible", groups.len());
-    Err(Error::with(ErrorCode::GroupBadParameter, info))
+
+    pub(super) fn filter(&self) -> Option<&Filter> {
+        self.response_filter.as_ref()
+    }
+}
+
+impl Response {
+    pub(super) fn of(group_info: Vec<GroupView>) -> Self {
+        Self { group_info }
+    }
+}
+
+/// A refusal is the group's result, and does not keep the others from theirs.
+pub(super) fn result(id: &str, outcome: Outcome<GroupView>) -> Outcome<GroupView> {
+    match outcome {
+        Err(Failure::Refused(error)) => Ok(GroupView::refused(id, &error)),
+        outcome => outcome,
+    }
 }
 
 async fn one(caller: &Caller, id: &str, filter: Option<&Filter>) -> Outcome<GroupView> {
@@ -77,7 +96,10 @@ async fn one(caller: &Caller, id: &str, filter: Option<&Filter>) -> Outcome<Grou
         Ok((view, room::is_room(info.kind()), count))
     })?;
     let members_wanted = filter.is_none_or(|filter| filter.member_info_filter.is_some());
-    if is_room || !members_wanted {
+    if is_room {
+        return Ok(view.without_member_num());
+    }
+    if !members_wanted {
         return Ok(view);
     }
     if members > MEMBERS_MAX {

@@ -27,7 +27,7 @@ request! {
     pub(crate) struct Request {
         /// The group.
         group_id: GroupId = "GroupId" malformed GroupIdInvalid,
-        /// Members wanted, at most 6000; all when absent.
+        /// Members wanted, 1 to 6000 (more are cut); all when absent.
         limit: Option<u32> = "Limit",
         /// Members to skip.
         offset: Option<u32> = "Offset",
@@ -77,6 +77,10 @@ const LIMIT_MAX: u32 = 6_000;
 
 pub(crate) async fn run(caller: Caller, request: Request) -> Outcome<Response> {
     let (node, app, id) = (caller.node(), caller.app(), &request.group_id);
+    if request.limit == Some(0) {
+        let info = format!("Limit is 0, 1 to {LIMIT_MAX} are possible");
+        return Err(Error::with(ErrorCode::GroupBadParameter, info).into());
+    }
     let limit = request.limit.map(|limit| limit.min(LIMIT_MAX) as usize);
     let (skip, is_number) = cursor(&request)?;
     let entity = group::group(node, app, id).await?;
@@ -90,9 +94,12 @@ pub(crate) async fn run(caller: Caller, request: Request) -> Outcome<Response> {
     })?;
     let (filter, roles) =
         (request.member_info_filter.as_ref(), request.member_role_filter.as_deref());
-    let choice = Choice { users: None, roles, skip, take: limit };
-    let found = view::members(node, app, id, &choice, filter).await?;
-    let is_last = limit.is_none_or(|limit| found.len() < limit);
+    // One more than wanted tells whether there is a next page.
+    let take = limit.map(|limit| limit + 1);
+    let choice = Choice { users: None, roles, skip, take };
+    let mut found = view::members(node, app, id, &choice, filter).await?;
+    let is_last = limit.is_none_or(|limit| found.len() <= limit);
+    found.truncate(limit.unwrap_or(usize::MAX));
     let next = (kind == GroupType::Community).then(|| match (is_last, is_number) {
         (true, true) => Cursor::Number(0),
         (true, false) => Cursor::Text(None),

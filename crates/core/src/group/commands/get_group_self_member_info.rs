@@ -2,54 +2,29 @@
 //!
 //! Callers: users. Each group has a result of its own.
 
-use schemars::JsonSchema;
-use serde::Serialize;
 use teahouse_proto::error::{Error, ErrorCode};
 use teahouse_proto::ids::GroupId;
 
-use super::get_group_info::check_groups;
+use super::get_group_info::{Request, Response, result};
 use crate::caller::{Caller, Identity, Who};
 use crate::conversation;
-use crate::error::{Failure, Outcome};
+use crate::error::Outcome;
 use crate::group;
 use crate::group::room;
 use crate::group::view::{Filter, GroupView, MemberView, Membership, Names};
 use crate::operation::Operation;
-use crate::request;
 use crate::rows::MemberRow;
 
 pub(crate) const OPERATION: Operation<Request, Response> =
     Operation::new("group_open_http_svc/get_group_self_member_info").gateway().million();
 
-request! {
-    pub(crate) struct Request {
-        /// 1 to 50 groups.
-        group_id_list: Vec<String> = "GroupIdList",
-        /// Which fields; all when absent.
-        response_filter: Option<Filter> = "ResponseFilter",
-    }
-}
-
-/// See the module.
-#[derive(Debug, Serialize, JsonSchema)]
-#[serde(rename_all = "PascalCase")]
-pub(crate) struct Response {
-    /// In the order of the request.
-    group_info: Vec<GroupView>,
-}
-
 pub(crate) async fn run(caller: Caller, request: Request) -> Outcome<Response> {
     let Who::User(identity) = caller.who() else { return Err(ErrorCode::CallerNotLoggedIn.into()) };
-    check_groups(&request.group_id_list)?;
     let mut group_info = Vec::new();
-    for id in &request.group_id_list {
-        group_info.push(match one(&caller, identity, id, request.response_filter.as_ref()).await {
-            Ok(view) => view,
-            Err(Failure::Refused(error)) => GroupView::refused(id, &error),
-            Err(failure) => return Err(failure),
-        });
+    for id in request.groups()? {
+        group_info.push(result(id, one(&caller, identity, id, request.filter()).await)?);
     }
-    Ok(Response { group_info })
+    Ok(Response::of(group_info))
 }
 
 async fn one(
@@ -81,7 +56,7 @@ async fn one(
     let users = std::slice::from_ref(user);
     let index = conversation::groups::rows_of(node, app, &id, users).await?.pop().flatten();
     let index = index.filter(|row| row.joined_as == member.joined_as);
-    let membership = Membership { user: user.clone(), member, muted_until, index };
+    let membership = Membership { user: user.clone(), member, muted_until, online: true, index };
     let of_members = filter.and_then(|filter| filter.member_info_filter.as_ref());
     let now = caller.now().seconds();
     let own = MemberView::of(&membership, of_members, Names::Old, now);

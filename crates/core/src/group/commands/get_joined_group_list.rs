@@ -112,7 +112,9 @@ async fn view(
     let Some(of_self) = filter.and_then(|filter| filter.self_info_filter.as_ref()) else {
         return Ok(view);
     };
-    let membership = Membership { user: user.clone(), member, muted_until, index: Some(row) };
+    let online = node.hub().is_online(app.id(), user);
+    let membership =
+        Membership { user: user.clone(), member, muted_until, online, index: Some(row) };
     let now = caller.now().seconds();
     Ok(view.with_self(MemberView::of(&membership, Some(of_self), names, now)))
 }

@@ -91,7 +91,7 @@ pub(crate) async fn run(caller: Caller, request: Request) -> Outcome<Empty> {
         }
         if let Some(wanted) = edit.max_members {
             let most = profile::members_max(settings, group.kind);
-            if wanted > most || (wanted as usize) < state.members.len() {
+            if wanted > most || (wanted as usize) < state.members.len().max(1) {
                 let info =
                     format!("MaxMemberNum is {wanted}, the members there to {most} are possible");
                 return Err(Error::with(ErrorCode::GroupBadParameter, info).into());

@@ -54,9 +54,12 @@ pub(crate) async fn run(caller: Caller, request: Request) -> Outcome<Empty> {
     .await?;
     if !is_room {
         settle(&caller, id).await?;
-    } else if !room::leave(node, app, user, identity.inst_id, id) {
+        return Ok(Empty {});
+    }
+    if !room::leave(node, app, user, identity.inst_id, id) {
         let info = "you are not in this room".to_owned();
         return Err(Error::with(ErrorCode::GroupPermissionDenied, info).into());
     }
+    room::note(node, app, user, identity.inst_id, id, false).await?;
     Ok(Empty {})
 }

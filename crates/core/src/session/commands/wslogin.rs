@@ -132,7 +132,11 @@ pub(crate) async fn run(caller: Caller, _: Request) -> Outcome<Response> {
         node.hub().logout(&connection);
         return Err(ErrorCode::SessionInvalid.into());
     }
-    listen(&caller, user, inst_id, &connection).await?;
+    if matches!(proof.by, By::Signature(_)) {
+        // A client that logs in anew is in no room, whatever it was in before.
+        room::leave_all(node, app, user, inst_id);
+    }
+    listen(&caller, (user, tiny_id, inst_id), &connection).await?;
     node.publish(&Event::LoggedIn(LoggedIn {
         app: app.id(),
         user: user.clone(),
@@ -154,16 +158,15 @@ pub(crate) async fn run(caller: Caller, _: Request) -> Outcome<Response> {
 /// Lets the connection listen to the user's groups, and to the rooms that the device was in.
 async fn listen(
     caller: &Caller,
-    user: &UserId,
-    inst_id: u32,
+    viewer: (&UserId, TinyId, u32),
     connection: &Arc<Connection>,
 ) -> Outcome<()> {
-    let (node, app) = (caller.node(), caller.app());
+    let (node, app, (user, _, inst_id)) = (caller.node(), caller.app(), viewer);
     for group in conversation::groups::listened(node, app, user).await? {
         node.hub().listen(&(app.id(), group), connection, user);
     }
     room::resume(node, app, user, inst_id, connection);
-    Ok(())
+    room::enter_again(node, app, viewer, connection).await
 }
 
 /// A device that comes back before its old socket was found dead: what was pushed into that since it was
