@@ -2,13 +2,20 @@
 //!
 //! Nothing here waits: whoever drives the node asks when the next thing is due, sleeps until then, and
 //! has it done. So there is one timer for all of them, and a simulator's clock will do.
+//!
+//! Nothing is entered for later than [`AHEAD_MS_MAX`]. What seems to be due later was entered before the
+//! clock stepped back, and is due now.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::sync::{Mutex, MutexGuard};
+use std::time::Duration;
 
 use teahouse_proto::time::UnixMillis;
 use tokio::sync::Notify;
+
+/// The farthest that something is due in the future, milliseconds.
+const AHEAD_MS_MAX: u64 = 1_000;
 
 /// Things by the time at which they are due.
 pub(crate) struct Agenda<T> {
@@ -49,15 +56,15 @@ impl<T> Agenda<T> {
         }
     }
 
-    /// When the next thing is due.
-    pub(crate) fn next(&self) -> Option<UnixMillis> {
-        self.lock().heap.peek().map(|Reverse(entry)| entry.due)
+    /// How long it is until the next thing is due.
+    pub(crate) fn next(&self, now: UnixMillis) -> Option<Duration> {
+        self.lock().heap.peek().map(|Reverse(entry)| entry.wait(now))
     }
 
     /// Takes out one thing that is due.
     pub(crate) fn take(&self, now: UnixMillis) -> Option<T> {
         let mut entries = self.lock();
-        let is_due = entries.heap.peek().is_some_and(|Reverse(entry)| entry.due <= now);
+        let is_due = entries.heap.peek().is_some_and(|Reverse(entry)| entry.wait(now).is_zero());
         if is_due { entries.heap.pop().map(|Reverse(entry)| entry.what) } else { None }
     }
 
@@ -68,6 +75,13 @@ impl<T> Agenda<T> {
 
     fn lock(&self) -> MutexGuard<'_, Entries<T>> {
         self.entries.lock().expect("bookkeeping of what is due does not panic")
+    }
+}
+
+impl<T> Entry<T> {
+    fn wait(&self, now: UnixMillis) -> Duration {
+        let ms = self.due.0.saturating_sub(now.0);
+        Duration::from_millis(if ms > AHEAD_MS_MAX { 0 } else { ms })
     }
 }
 
@@ -101,12 +115,20 @@ mod tests {
         for (due, what) in [(20, "later"), (10, "first"), (10, "second")] {
             agenda.enter(UnixMillis(due), what);
         }
-        assert_eq!(agenda.next(), Some(UnixMillis(10)));
+        assert_eq!(agenda.next(UnixMillis(4)), Some(Duration::from_millis(6)));
         assert_eq!(agenda.take(UnixMillis(9)), None);
         assert_eq!(agenda.take(UnixMillis(15)), Some("first"));
         assert_eq!(agenda.take(UnixMillis(15)), Some("second"));
         assert_eq!(agenda.take(UnixMillis(15)), None);
         assert_eq!(agenda.take(UnixMillis(20)), Some("later"));
-        assert_eq!(agenda.next(), None);
+        assert_eq!(agenda.next(UnixMillis(20)), None);
+    }
+
+    #[test]
+    fn a_clock_that_steps_back_keeps_nothing_waiting() {
+        let agenda = Agenda::default();
+        agenda.enter(UnixMillis(3_600_000), "before the step");
+        assert_eq!(agenda.next(UnixMillis(5)), Some(Duration::ZERO));
+        assert_eq!(agenda.take(UnixMillis(5)), Some("before the step"));
     }
 }

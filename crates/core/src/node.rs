@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
@@ -214,9 +215,9 @@ impl Node {
         &self.agenda
     }
 
-    /// When [`Node::run_due`] has something to do, as of now.
-    pub fn next_due(&self) -> Option<UnixMillis> {
-        self.agenda.next()
+    /// How long it is until [`Node::run_due`] has something to do, as of now.
+    pub fn next_due(&self) -> Option<Duration> {
+        self.agenda.next(self.now())
     }
 
     /// Returns when something is due earlier than [`Node::next_due`] said.

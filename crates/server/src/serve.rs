@@ -142,11 +142,10 @@ async fn tick(node: Arc<Node>) {
 /// Does what is due within the second, when it is due.
 async fn run_due(node: Arc<Node>) {
     loop {
-        let Some(due) = node.next_due() else {
+        let Some(wait) = node.next_due() else {
             node.due_changed().await;
             continue;
         };
-        let wait = Duration::from_millis(due.0.saturating_sub(node.now().0));
         tokio::select! {
             () = tokio::time::sleep(wait) => node.run_due(),
             () = node.due_changed() => {}

@@ -29,7 +29,7 @@ pub(crate) struct Lanes<T> {
     waiting: [VecDeque<T>; LANES],
     /// When something was let through from the lanes, or began to wait in empty ones.
     last_slot: u64,
-    /// The latest time seen: a clock that steps back does not open the window again.
+    /// The time that was seen last.
     now: u64,
 }
 
@@ -118,7 +118,12 @@ impl<T> Lanes<T> {
     }
 
     fn look_at(&mut self, now: UnixMillis) {
-        self.now = self.now.max(now.0);
+        if now.0 < self.now {
+            // The clock stepped back: what has passed has passed now, so that no window opens again.
+            self.passed.iter_mut().for_each(|passed| *passed = now.0);
+            self.last_slot = now.0;
+        }
+        self.now = now.0;
         while self.passed.front().is_some_and(|passed| passed + WINDOW_MS <= self.now) {
             self.passed.pop_front();
         }
@@ -298,7 +303,9 @@ mod tests {
         let mut offer = |now| lanes.offer(now, Priority::Normal, 2, UnixMillis(now), &mut |_| 0);
         assert_eq!(offer(5_000), Offer::Passed(5_000));
         assert_eq!(offer(1_000), Offer::Waits);
-        assert_eq!(lanes.release(2, UnixMillis(900)), Vec::<u64>::new());
-        assert_eq!(lanes.release(2, UnixMillis(6_000)), vec![1_000]);
+        assert_eq!(lanes.due(), Some(UnixMillis(1_050)), "it does not wait for the old time");
+        assert_eq!(lanes.release(1, UnixMillis(1_050)), Vec::<u64>::new());
+        assert_eq!(lanes.release(1, UnixMillis(1_999)), Vec::<u64>::new());
+        assert_eq!(lanes.release(1, UnixMillis(2_000)), vec![1_000]);
     }
 }

@@ -15,6 +15,7 @@ use teahouse_proto::push::{
 use teahouse_proto::time::UnixSeconds;
 use teahouse_store::ReadError;
 
+use super::rules;
 use crate::account;
 use crate::app::App;
 use crate::error::Outcome;
@@ -141,7 +142,7 @@ impl GroupSaid {
             online_only_flag: self.online_only,
             is_place_msg: if is_gone { teahouse_proto::push::PLACE_GONE } else { 0 },
             send_msg_control: SendControl {
-                no_unread: flags.has(MessageFlags::NO_UNREAD),
+                no_unread: self.is_uncounted(),
                 no_last_msg: flags.has(MessageFlags::NO_LAST),
                 ..SendControl::default()
             },
@@ -156,6 +157,14 @@ impl GroupSaid {
                 to: None,
             },
         }
+    }
+
+    /// Whether it adds nothing to unread counts. Clients count by themselves what is pushed, tips too,
+    /// unless they are told. Of live rooms they count nothing.
+    fn is_uncounted(&self) -> bool {
+        let rules = rules::of(self.group.kind);
+        let counts = rules.unread && self.row.tip.is_none();
+        rules.stored && (!counts || MessageFlags(self.row.flags).has(MessageFlags::NO_UNREAD))
     }
 
     fn face<'a>(&'a self, user: &'a str) -> Face<'a> {

@@ -160,6 +160,8 @@ impl Topic {
         let mut pace = lock(&self.pace);
         pace.bytes += piece.piece.bytes();
         pace.gathered.push(piece);
+        // A clock that steps back does not make a topic wait.
+        pace.last = pace.last.min(now);
         let due = UnixMillis(pace.last.0 + self.gather_ms(fan_outs));
         if now >= due || pace.bytes > GATHERED_BYTES_MAX {
             self.send(&mut pace, fan_outs, now);

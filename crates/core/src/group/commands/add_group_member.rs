@@ -4,12 +4,11 @@
 
 use schemars::JsonSchema;
 use serde::Serialize;
-use teahouse_proto::error::{Error, ErrorCode};
 use teahouse_proto::group::Role;
 use teahouse_proto::ids::{GroupId, TinyId, UserId};
 use teahouse_proto::push::TipKind;
 
-use super::{NamedMember, accounts, check_count, distinct, faces, may_join_more, settle, standing};
+use super::{NamedMember, accounts, check_some, distinct, faces, may_join_more, settle, standing};
 use crate::caller::Caller;
 use crate::error::Outcome;
 use crate::group::membership::{self, Act, Moving};
@@ -57,12 +56,8 @@ const OVER_LIMIT: u8 = 4;
 
 pub(crate) async fn run(caller: Caller, request: Request) -> Outcome<Response> {
     let (node, app, id) = (caller.node(), caller.app(), &request.group_id);
-    check_count(request.member_list.len(), MEMBERS_MAX)?;
+    check_some("MemberList", request.member_list.len(), MEMBERS_MAX)?;
     let users = distinct(request.member_list.into_iter().map(|member| member.member_account));
-    if users.is_empty() {
-        let info = "MemberList is empty".to_owned();
-        return Err(Error::with(ErrorCode::GroupBadParameter, info).into());
-    }
     let operator = super::operator(&caller, None)?;
     // Asked before the accounts are looked up: who may not add learns nothing about them.
     let entity = group::group(node, app, id).await?;

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use teahouse_proto::error::{Error, ErrorCode};
 use teahouse_proto::group::{ApplyJoinOption, GroupType, InviteJoinOption, Role};
-use teahouse_proto::ids::{GroupId, TinyId, UserId};
+use teahouse_proto::ids::{GroupId, InvalidId, TinyId, UserId};
 
 use super::{
     CustomField, NamedMember, check_count, check_custom_fields, distinct, existing, faces,

@@ -7,7 +7,7 @@ use teahouse_proto::group::Role;
 use teahouse_proto::ids::{GroupId, UserId};
 use teahouse_proto::push::TipKind;
 
-use super::{check_count, distinct, faces, settle, standing};
+use super::{check_some, distinct, faces, settle, standing};
 use crate::account::commands::Empty;
 use crate::caller::Caller;
 use crate::error::Outcome;
@@ -36,7 +36,7 @@ const MEMBERS_MAX: usize = 100;
 
 pub(crate) async fn run(caller: Caller, request: Request) -> Outcome<Empty> {
     let (node, app, id) = (caller.node(), caller.app(), &request.group_id);
-    check_count(request.members.len(), MEMBERS_MAX)?;
+    check_some("MemberToDel_Account", request.members.len(), MEMBERS_MAX)?;
     let users = distinct(request.members);
     let operator = super::operator(&caller, None)?;
     let faces = faces(&caller, &operator, &users).await?;

@@ -4,7 +4,7 @@
 
 use teahouse_proto::ids::{GroupId, UserId};
 
-use super::{check_count, distinct, existing, faces, standing};
+use super::{check_some, distinct, existing, faces, standing};
 use crate::account::commands::Empty;
 use crate::caller::Caller;
 use crate::error::Outcome;
@@ -31,7 +31,7 @@ const MEMBERS_MAX: usize = 500;
 
 pub(crate) async fn run(caller: Caller, request: Request) -> Outcome<Empty> {
     let (node, app, id) = (caller.node(), caller.app(), &request.group_id);
-    check_count(request.members.len(), MEMBERS_MAX)?;
+    check_some("Members_Account", request.members.len(), MEMBERS_MAX)?;
     let users = distinct(request.members);
     existing(&caller, &users).await?;
     let operator = super::operator(&caller, None)?;
@@ -40,9 +40,6 @@ pub(crate) async fn run(caller: Caller, request: Request) -> Outcome<Empty> {
         let group = state.reference(app.id(), id)?;
         for user in &users {
             state.rules()?.may_mute(standing(&caller, state), state.role(user))?;
-        }
-        if users.is_empty() {
-            return Ok(());
         }
         let act = Act { node, group, operator: operator.as_str(), faces: &faces };
         Ok(state.set_mutes(&act, &users, request.mute_time, change)?)

@@ -162,6 +162,14 @@ fn distinct(users: impl IntoIterator<Item = UserId>) -> Vec<UserId> {
     users.into_iter().filter(|user| seen.insert(user.clone())).collect()
 }
 
+/// Refuses a list that is empty or too long.
+fn check_some(field: &str, count: usize, most: usize) -> Result<(), Error> {
+    if count == 0 {
+        return Err(Error::with(ErrorCode::GroupBadParameter, format!("{field} is empty")));
+    }
+    check_count(count, most)
+}
+
 /// Refuses a list that is too long.
 fn check_count(count: usize, most: usize) -> Result<(), Error> {
     if count <= most {

@@ -7,15 +7,15 @@ use teahouse_proto::error::{Error, ErrorCode};
 use teahouse_proto::group::{ReceiveOption, Role};
 use teahouse_proto::ids::{GroupId, UserId};
 
-use super::{CustomField, check_custom_fields, faces, settle, standing};
+use super::{CustomField, accounts, check_custom_fields, faces, settle, standing};
 use crate::account::commands::Empty;
 use crate::caller::Caller;
 use crate::conversation;
 use crate::error::Outcome;
 use crate::event::{Event, ReceiveOptionChanged};
-use crate::group::change_group;
 use crate::group::membership::Act;
 use crate::group::rules::Standing;
+use crate::group::{change_group, room};
 use crate::operation::Operation;
 use crate::request;
 use crate::rows::key;
@@ -49,12 +49,13 @@ pub(crate) async fn run(caller: Caller, request: Request) -> Outcome<Empty> {
     let operator = super::operator(&caller, None)?;
     let faces = faces(&caller, &operator, [user]).await?;
     let is_own = !caller.is_admin() && operator == *user;
+    let exists = accounts(&caller, std::slice::from_ref(user)).await?[0].is_some();
     let group = change_group(node, app, id, |state, change| {
         let group = state.reference(app.id(), id)?;
         let rules = state.rules()?;
         let who = standing(&caller, state);
-        // Anybody may be muted in a live room: who is in it, and who comes back.
-        let of_viewer = room::is_room(group.kind).then_some(Role::Member);
+        // In a live room everybody is as good as a member: he may be muted whether he is there or not.
+        let of_viewer = (exists && room::is_room(group.kind)).then_some(Role::Member);
         let Some(target) = state.role(user).or(of_viewer) else {
             let info = format!("{user} is not a member of the group");
             return Err(Error::with(ErrorCode::GroupPermissionDenied, info).into());

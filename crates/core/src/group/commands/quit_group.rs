@@ -33,13 +33,14 @@ pub(crate) async fn run(caller: Caller, request: Request) -> Outcome<Empty> {
     let faces = faces(&caller, user, []).await?;
     let is_room = change_group(node, app, id, |state, change| {
         let group = state.reference(app.id(), id)?;
+        let rules = state.rules()?;
         if room::is_room(group.kind) {
-            // An owner who is there goes like everybody; that he owns the room stays so.
+            rules.may_quit(state.role(user).unwrap_or(Role::Member))?;
             return Ok(true);
         }
         let member = state.member(user, identity.tiny_id);
         let member = member.ok_or(ErrorCode::GroupPermissionDenied)?;
-        state.rules()?.may_quit(member.role().unwrap_or(Role::Member))?;
+        rules.may_quit(member.role().unwrap_or(Role::Member))?;
         let act = Act { node, group, operator: user.as_str(), faces: &faces };
         let how = Moving {
             kind: TipKind::Quit,
