@@ -11,6 +11,7 @@ mod connection;
 pub mod control;
 mod ctl;
 mod env;
+mod frames;
 mod gateway;
 mod http;
 pub mod openapi;
