@@ -26,6 +26,7 @@ const FOUND: &[(u64, u64, &str)] = &[
         5_000,
         "an unsaved mark of a deleted account moved the mark of the one that was made again",
     ),
+    (11_049, 5_000, "of two deletions at once the one that saw less brought a message back"),
 ];
 
 #[test]

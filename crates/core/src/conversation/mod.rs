@@ -415,12 +415,14 @@ pub(crate) async fn delete(
 }
 
 fn hide(row: &mut ConversationRow, ends: &Ends, head: &PairRow, clear: bool) {
-    row.hidden_through = head.last;
+    // Of two deletions at once the one that saw less may come last: nothing comes back.
+    row.hidden_through = row.hidden_through.max(head.last);
     row.pinned_at = 0;
     // Only what comes after counts as unread; the peer is not told that anything was read.
     row.read_count = row.read_count.max(head.side(!ends.own_is_high()).counted);
     if clear {
-        (row.cleared_time, row.cleared_through) = (head.last_time, head.last);
+        let cleared = (row.cleared_time, row.cleared_through);
+        (row.cleared_time, row.cleared_through) = cleared.max((head.last_time, head.last));
     }
 }
 
