@@ -447,9 +447,12 @@ impl Sim {
         for peer in view.listed.keys() {
             let Some(other) = views.get(peer) else { continue };
             let pair = pair_of(view.tiny_id, other.tiny_id);
-            // What a device has sent itself it is not told, not even if it never got the answer.
+            // What a device has sent itself it is not told, not even if it never got the answer; nor what a
+            // backend has sent in its user's name and hidden from him.
             let others = |number: u32| {
-                self.ledger.messages[number as usize].author != Author::Device(device)
+                let message = &self.ledger.messages[number as usize];
+                let hidden = message.hidden_from_sender && message.from == own.user;
+                message.author != Author::Device(device) && !hidden
             };
             let stored = self.ledger.stored.get(&pair).into_iter().flatten();
             let is_current = self.ledger.is_only_pair(pair, own.user, *peer)
