@@ -169,6 +169,8 @@ pub struct MessagesRead {
     pub reader: UserId,
     /// Whose messages.
     pub peer: UserId,
+    /// Which account wrote them: one that was made again under the same name did not.
+    pub peer_tiny_id: TinyId,
     /// Up to this second.
     pub time: UnixSeconds,
     /// The reader's device, which needs no copy.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use teahouse_proto::ids::{SdkAppId, UserId};
+use teahouse_proto::ids::UserId;
 use teahouse_proto::message::SendControl;
 use teahouse_proto::platform::Platform;
 use teahouse_proto::push::{
@@ -97,15 +97,18 @@ fn c2c_message(message: &MessageSent, for_sender: bool) -> C2cMessage<'_> {
 }
 
 fn messages_read(node: &Node, read: &MessagesRead) {
-    let MessagesRead { app, reader, peer, time, origin } = read;
-    let by_peer = C2cNotice::ReadByPeer { reader, last_read_time: *time };
-    notify(node, *app, peer, None, by_peer);
-    let elsewhere = C2cNotice::ReadElsewhere { peer, last_read_time: *time };
-    notify(node, *app, reader, *origin, elsewhere);
-}
-
-fn notify(node: &Node, app: SdkAppId, user: &UserId, except: Option<u32>, notice: C2cNotice<'_>) {
-    node.hub().push(app, user, except, || (frame(&[push::Event::C2cNotices(&[notice])]), None));
+    let MessagesRead { app, reader, peer, peer_tiny_id, time, origin } = read;
+    let mut writers = node.hub().connections(*app, peer);
+    writers.retain(|c| c.with_session(|s| s.is_some_and(|s| s.tiny_id == *peer_tiny_id)));
+    if !writers.is_empty() {
+        let by_peer = C2cNotice::ReadByPeer { reader, last_read_time: *time };
+        let frame = frame(&[push::Event::C2cNotices(&[by_peer])]);
+        writers.iter().for_each(|connection| connection.push(&frame, None));
+    }
+    node.hub().push(*app, reader, *origin, || {
+        let elsewhere = C2cNotice::ReadElsewhere { peer, last_read_time: *time };
+        (frame(&[push::Event::C2cNotices(&[elsewhere])]), None)
+    });
 }
 
 fn profile_changed(node: &Node, changed: &ProfileChanged) {

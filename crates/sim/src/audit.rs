@@ -363,7 +363,13 @@ impl Sim {
             return Err(broken(format!("u{user} has no conversation with u{peer} in its index")));
         }
         if stored.is_none() {
-            return Ok(());
+            // What a peer has read of an account that is gone is no receipt for the one made again.
+            return match view.peer_read.get(&peer) {
+                Some(read) if *read > 0 => {
+                    Err(broken(format!("u{peer} has read u{user} up to {read}, who never wrote")))
+                }
+                Some(_) | None => Ok(()),
+            };
         }
         let (least, most) = self.ledger.unread(user, peer, pair);
         let counted = view.counted.get(&peer).copied().unwrap_or(0);

@@ -27,6 +27,11 @@ const FOUND: &[(u64, u64, &str)] = &[
         "an unsaved mark of a deleted account moved the mark of the one that was made again",
     ),
     (11_049, 5_000, "of two deletions at once the one that saw less brought a message back"),
+    (
+        11_663,
+        5_000,
+        "an account that was made again got a receipt for what the old one had written",
+    ),
 ];
 
 #[test]

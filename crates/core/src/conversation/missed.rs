@@ -182,7 +182,8 @@ pub(crate) async fn peers_read_since(
     let mut read = Vec::new();
     for summary in latest {
         let peer = &summary.ends.peer;
-        let mark = super::read_mark(node, app, peer, user).await?;
+        let own = (user, summary.ends.own_tiny);
+        let mark = super::read_mark(node, app, peer, own).await?;
         if mark.at >= since && mark.time.0 > 0 {
             read.push((peer.clone(), mark.time));
         }

@@ -247,23 +247,28 @@ pub(crate) struct ReadMark {
 }
 
 impl ReadMark {
-    fn of(row: &ConversationRow) -> Self {
-        Self { time: UnixSeconds(row.read_time), at: UnixSeconds(row.read_at) }
+    /// Of the account `peer`: what another one of that name wrote before says nothing of this one.
+    fn of(row: Option<&ConversationRow>, peer: TinyId) -> Self {
+        let row = row.filter(|row| row.peer_tiny_id == peer.0);
+        row.map_or_else(Self::default, |row| Self {
+            time: UnixSeconds(row.read_time),
+            at: UnixSeconds(row.read_at),
+        })
     }
 }
 
-/// How far `reader` has read what `peer` wrote. Told to the peer.
+/// How far `reader` has read what the account `peer` wrote. Told to the peer.
 pub(crate) async fn read_mark(
     node: &Node,
     app: &App,
     reader: &UserId,
-    peer: &UserId,
+    (peer, peer_tiny): (&UserId, TinyId),
 ) -> Outcome<ReadMark> {
     // A reader in memory may be ahead of the store; everybody else is read without loading his index.
     if let Some(entity) = app.users.peek(reader)
         && let Some(mark) = entity.read(|state| {
             let index = state.conversations.as_ref()?;
-            Some(index.pairs.get(peer).map(ReadMark::of).unwrap_or_default())
+            Some(ReadMark::of(index.pairs.get(peer), peer_tiny))
         })
     {
         return Ok(mark);
@@ -271,7 +276,7 @@ pub(crate) async fn read_mark(
     let partition = Home::User(app.id(), reader.clone()).partition();
     let row = node.store().get(&partition, &key::conversation(peer)).await?;
     let row: Option<ConversationRow> = row.map(|row| decode_row(&row)).transpose()?;
-    Ok(row.as_ref().map(ReadMark::of).unwrap_or_default())
+    Ok(ReadMark::of(row.as_ref(), peer_tiny))
 }
 
 /// Marks everything that `peer` wrote up to `time` as read. The second itself counts as far as it is
@@ -307,8 +312,14 @@ pub(crate) async fn mark_read(
     if !moved {
         return Ok(());
     }
-    let (reader, peer) = (reader.clone(), peer.clone());
-    node.publish(&Event::MessagesRead(MessagesRead { app: app.id(), reader, peer, time, origin }));
+    node.publish(&Event::MessagesRead(MessagesRead {
+        app: app.id(),
+        reader: reader.clone(),
+        peer: peer.clone(),
+        peer_tiny_id: ends.peer_tiny,
+        time,
+        origin,
+    }));
     Ok(())
 }
 

@@ -314,6 +314,7 @@ async fn item(
     let peer = &summary.ends.peer;
     let face = account::user(node, app, peer).await?.read(|state| profile::face(&state.profile));
     let (_, msg_time) = summary.shown();
+    let own = (user, summary.ends.own_tiny);
     Ok(PairItem {
         kind: C2C,
         to_account: peer.clone(),
@@ -321,7 +322,7 @@ async fn item(
         msg_time_stamp: msg_time,
         last: last.map(|last| last_message(&summary, &last)),
         last_msg_flags: 0,
-        peer_read_time: read_mark(node, app, peer, user).await?.time,
+        peer_read_time: read_mark(node, app, peer, own).await?.time,
         unread_msg_count: summary.unread(),
         nick: face.0,
         image: face.1,

@@ -8,7 +8,7 @@ use teahouse_proto::error::{Error, ErrorCode};
 use teahouse_proto::ids::UserId;
 use teahouse_proto::time::UnixSeconds;
 
-use crate::caller::Caller;
+use crate::caller::{Caller, Who};
 use crate::conversation;
 use crate::entity::in_parallel;
 use crate::error::Outcome;
@@ -41,11 +41,12 @@ pub(crate) async fn run(caller: Caller, request: Request) -> Outcome<Response> {
         let info = format!("{} accounts, at most {PEERS_MAX}", request.to_account.len());
         return Err(Error::with(ErrorCode::TooManyTargets, info).into());
     }
-    let user = &caller.acting_as(None, ErrorCode::MsgNotAdmin)?;
+    let Who::User(identity) = caller.who() else { return Err(ErrorCode::MsgNotAdmin.into()) };
+    let own = (&identity.user, identity.tiny_id);
     let caller = &caller;
     let times = in_parallel(request.to_account, AT_ONCE, |peer| async move {
         match UserId::parse(&peer) {
-            Ok(peer) => conversation::read_mark(caller.node(), caller.app(), &peer, user)
+            Ok(peer) => conversation::read_mark(caller.node(), caller.app(), &peer, own)
                 .await
                 .map(|mark| mark.time),
             Err(_) => Ok(UnixSeconds(0)),
