@@ -300,26 +300,23 @@ pub(crate) async fn mark_read(
     let at = node.now().seconds().0;
     let (own_tiny_id, peer_tiny_id) = (ends.own_tiny.0, ends.peer_tiny.0);
     let mark = Mark { own_tiny_id, peer_tiny_id, time: time.0, count, at };
-    let moved = indexed(node, app, reader).await?.touch(|state| {
-        let own = state.tiny_id();
-        let row = state.conversations.as_mut().and_then(|index| index.pairs.get_mut(peer));
-        let moved = row.is_some_and(|row| mark.apply(own, row));
-        if moved {
-            app.marks.remember(reader, peer, mark);
-        }
-        moved
-    });
-    if !moved {
-        return Ok(());
-    }
-    node.publish(&Event::MessagesRead(MessagesRead {
+    let read = MessagesRead {
         app: app.id(),
         reader: reader.clone(),
         peer: peer.clone(),
         peer_tiny_id: ends.peer_tiny,
         time,
         origin,
-    }));
+    };
+    indexed(node, app, reader).await?.touch(|state| {
+        let own = state.tiny_id();
+        let row = state.conversations.as_mut().and_then(|index| index.pairs.get_mut(peer));
+        if row.is_some_and(|row| mark.apply(own, row)) {
+            app.marks.remember(reader, peer, mark);
+            // Under the lock: of two marks at once the further one is told last.
+            node.publish(&Event::MessagesRead(read));
+        }
+    });
     Ok(())
 }
 
