@@ -240,6 +240,7 @@ impl Node {
     /// What is due: ids to reserve, read marks to save, jobs to repeat, history to cut. It may take long:
     /// give it a task of its own.
     pub async fn tick(self: &Arc<Self>) {
+        self.hub.release_overdue(self.now());
         if let Err(failure) = self.reserve_ids().await {
             tracing::warn!(%failure, "ids are reserved by the next tick");
         }

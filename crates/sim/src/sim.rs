@@ -28,6 +28,8 @@ const START_MS: u64 = 1_795_650_900_000;
 const BUSY_MS: u64 = 700;
 /// A frame on its way to a client arrives before the client's next request is heard, if it is older.
 const TRANSIT_MS: u64 = 1_000;
+/// A device that came back asks within this time what it missed; until then it is pushed no message.
+const SYNC_EXPECTED_MS: u64 = 4_000;
 /// A process takes at least this long to start.
 const START_TAKES_MS: u64 = 20;
 /// More than a client pulls forward by itself.
@@ -55,6 +57,8 @@ struct Link {
     receipts: BTreeMap<usize, u32>,
     /// Step in which a sync was answered.
     synced: Step,
+    /// When a device came back on it, until a sync is answered.
+    back_ms: Option<u64>,
     /// Requests whose token was dead when they arrived.
     doomed: BTreeSet<u64>,
 }
@@ -425,6 +429,7 @@ impl Sim {
                 pushed: BTreeMap::new(),
                 receipts: BTreeMap::new(),
                 synced: NEVER,
+                back_ms: None,
                 doomed: BTreeSet::new(),
             },
         );
@@ -522,7 +527,15 @@ impl Sim {
         }
         if servcmd == "openim.getmsg" {
             let step = self.step;
-            self.links.get_mut(&id).expect("it has the frame").synced = step;
+            let link = self.links.get_mut(&id).expect("it has the frame");
+            (link.synced, link.back_ms) = (step, None);
+        }
+        if code == 0 && servcmd == "im_open_status.wslogin" {
+            let now = self.now_ms();
+            let link = self.links.get_mut(&id).expect("it has the frame");
+            let device = &self.devices[link.device];
+            let comes_back = device.link == Some(id) && device.session.is_some();
+            link.back_ms = comes_back.then_some(now);
         }
         if code == 0 && servcmd == "openim.sendmsg" {
             let key = text(&frame["body"], "MsgKey");
@@ -581,6 +594,13 @@ impl Sim {
         let user = self.devices[link.device].user;
         if user != message.to && user != message.from {
             return Err(broken(format!("message {number} is pushed to u{user}: {item}")));
+        }
+        let now = self.clock.now().0;
+        let has_waited = link.back_ms.is_none_or(|back| now >= back + SYNC_EXPECTED_MS);
+        if !has_waited && link.connection.session().is_some() {
+            return Err(broken(format!(
+                "message {number} is pushed on link {id} before the sync that counts what was missed"
+            )));
         }
         if self.ledger.times_stored(number) > 1 {
             // Sent again to an account that was made again: which of the two this is does not show.

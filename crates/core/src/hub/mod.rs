@@ -7,15 +7,15 @@
 //! What goes to one user is queued at once. What goes to a group or live room goes through its
 //! [`topic`]: each shard of the server walks the listeners whose sockets it owns.
 //!
-//! Locks are taken in this order: a connection's topics, the users of a shard, the topics of a shard, a
-//! topic's pace, its listeners, a fan-out, a connection's session, its sync, its queue.
+//! Locks are taken in this order: who is expected to sync, a connection's topics, the users of a shard, the
+//! topics of a shard, a topic's pace, its listeners, a fan-out, a connection's session, its sync, its queue.
 
 pub(crate) mod topic;
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, Weak};
 
 use crate::rows::PairKey;
 use bytes::Bytes;
@@ -163,6 +163,9 @@ pub struct Session {
 enum Sync {
     #[default]
     No,
+    /// The client came back and will ask. Clients do not count a message that they have missed if a push of
+    /// the same conversation was faster than the answer; at this time pushes go out all the same.
+    Expected(Vec<(Arc<Frame>, Option<Place>)>, UnixMillis),
     /// The answer is being made.
     Held(Vec<(Arc<Frame>, Option<Place>)>),
     /// The answer is made and will be queued next.
@@ -200,6 +203,8 @@ impl Told {
 /// A sync holds at most this many pushes. Then they go out, and the counts of its answer may be off by
 /// what came meanwhile: the price for never holding more.
 const HELD_MAX: usize = 1_024;
+/// A client that came back asks within this time, or perhaps never.
+pub(crate) const EXPECTED_MS: u64 = 5_000;
 
 impl Connection {
     /// A connection whose send queue holds at most `queue_bytes_max`.
@@ -296,13 +301,12 @@ impl Connection {
     pub(crate) fn push(&self, frame: &Arc<Frame>, place: Option<&Place>) {
         let mut sync = lock(&self.sync);
         match &mut *sync {
-            Sync::Held(held) | Sync::Answered(held, _) if held.len() < HELD_MAX => {
+            Sync::Expected(held, _) | Sync::Held(held) | Sync::Answered(held, _)
+                if held.len() < HELD_MAX =>
+            {
                 return held.push((frame.clone(), place.cloned()));
             }
-            Sync::Held(held) | Sync::Answered(held, _) => {
-                held.iter().for_each(|(frame, _)| self.queue.push(frame.variant(self.compress)));
-                *sync = Sync::No;
-            }
+            Sync::Expected(..) | Sync::Held(_) | Sync::Answered(..) => self.release(&mut sync),
             Sync::Told(told) => {
                 let through = place.and_then(|place| Some((place, *told.get(&place.pair)?)));
                 match through {
@@ -338,9 +342,21 @@ impl Connection {
 
     /// From now on pushes wait for the answer of a sync.
     pub(crate) fn hold_pushes(&self) {
+        // What waits for longer than a cookie reaches back does not wait for this one's answer.
+        self.sync_overdue(self.last_heard());
+        let mut sync = lock(&self.sync);
+        *sync = match std::mem::take(&mut *sync) {
+            Sync::No | Sync::Told(_) => Sync::Held(Vec::new()),
+            Sync::Expected(held, _) => Sync::Held(held),
+            under_way @ (Sync::Held(_) | Sync::Answered(..)) => under_way,
+        };
+    }
+
+    /// From now on pushes wait until the client asks what it missed, or until then.
+    fn expect_sync(&self, until: UnixMillis) {
         let mut sync = lock(&self.sync);
         if matches!(*sync, Sync::No | Sync::Told(_)) {
-            *sync = Sync::Held(Vec::new());
+            *sync = Sync::Expected(Vec::new(), until);
         }
     }
 
@@ -348,7 +364,7 @@ impl Connection {
     pub(crate) fn held_places(&self) -> Vec<Place> {
         match &*lock(&self.sync) {
             Sync::No | Sync::Told(_) => Vec::new(),
-            Sync::Held(held) | Sync::Answered(held, _) => {
+            Sync::Expected(held, _) | Sync::Held(held) | Sync::Answered(held, _) => {
                 held.iter().filter_map(|(_, place)| place.clone()).collect()
             }
         }
@@ -369,8 +385,21 @@ impl Connection {
 
     /// The sync failed: what was held goes out.
     pub fn sync_failed(&self) {
+        self.release(&mut lock(&self.sync));
+    }
+
+    /// What was held for a sync that did not come in time goes out.
+    fn sync_overdue(&self, now: UnixMillis) {
         let mut sync = lock(&self.sync);
-        if let Sync::Held(held) | Sync::Answered(held, _) = std::mem::take(&mut *sync) {
+        if matches!(*sync, Sync::Expected(_, until) if until <= now) {
+            self.release(&mut sync);
+        }
+    }
+
+    fn release(&self, sync: &mut Sync) {
+        if let Sync::Expected(held, _) | Sync::Held(held) | Sync::Answered(held, _) =
+            std::mem::take(sync)
+        {
             held.iter().for_each(|(frame, _)| self.queue.push(frame.variant(self.compress)));
         }
     }
@@ -476,6 +505,8 @@ pub struct Hub {
     topics: Box<[Mutex<Topics>]>,
     /// One for each shard of the server.
     fan_outs: Box<[FanOut]>,
+    /// Who came back of late, and until when a sync is expected of it; earliest first.
+    expected: Mutex<VecDeque<(UnixMillis, Weak<Connection>)>>,
 }
 
 /// Parts of the tables of users and topics, so that few wait for the same lock.
@@ -489,6 +520,7 @@ impl Hub {
             sessions: AtomicUsize::new(0),
             topics: (0..PARTS).map(|_| Mutex::default()).collect(),
             fan_outs: (0..shards.max(1)).map(|_| FanOut::default()).collect(),
+            expected: Mutex::default(),
         }
     }
 
@@ -586,6 +618,11 @@ impl Hub {
     /// Attaches a session to its connection. An older connection of the same device is closed.
     pub(crate) fn login(&self, connection: &Arc<Connection>, session: Session) {
         self.logout(connection);
+        if session.resumed {
+            let until = UnixMillis(connection.last_heard().0 + EXPECTED_MS);
+            connection.expect_sync(until);
+            lock(&self.expected).push_back((until, Arc::downgrade(connection)));
+        }
         let key = (session.app, session.user.clone());
         let inst_id = session.inst_id;
         connection.set_session(Some(session));
@@ -640,7 +677,20 @@ impl Hub {
         }
         drop(users);
         self.unlisten_all(connection);
+        // Nobody will ask any more, and it may be the reason of its logout that waits.
+        connection.sync_failed();
         Some(session)
+    }
+
+    /// Gives those who came back and did not ask what they missed their pushes. Called by each tick.
+    pub(crate) fn release_overdue(&self, now: UnixMillis) {
+        let mut expected = lock(&self.expected);
+        while expected.front().is_some_and(|(until, _)| *until <= now) {
+            let connection = expected.pop_front().and_then(|(_, connection)| connection.upgrade());
+            if let Some(connection) = connection {
+                connection.sync_overdue(now);
+            }
+        }
     }
 
     /// The connections of a user.
@@ -771,5 +821,26 @@ mod tests {
             taken(&connection).0,
             ["another answer", "answer", "notice", "five", "seven", "eight"]
         );
+    }
+
+    #[test]
+    fn a_device_that_comes_back_is_pushed_nothing_until_it_asks_or_does_not() {
+        let hub = Hub::new(1);
+        let (asks, silent, kicked) = (connection("a"), connection("b"), connection("c"));
+        for (inst_id, connection) in [(1, &asks), (2, &silent), (3, &kicked)] {
+            hub.login(connection, Session { resumed: true, ..session(inst_id) });
+            connection.push(&frame("push"), None);
+            connection.reply(Bytes::from_static(b"login"));
+        }
+        asks.hold_pushes();
+        hub.release_overdue(UnixMillis(EXPECTED_MS - 1));
+        assert_eq!(taken(&silent).0, ["login"]);
+        hub.release_overdue(UnixMillis(EXPECTED_MS));
+        assert_eq!(taken(&silent).0, ["push"]);
+        hub.logout(&kicked);
+        assert_eq!(taken(&kicked).0, ["login", "push"]);
+        asks.sync_answered(Told::default(), &[], None);
+        asks.reply(Bytes::from_static(b"answer"));
+        assert_eq!(taken(&asks).0, ["login", "answer", "push"]);
     }
 }

@@ -19,7 +19,7 @@ use crate::caller::{Caller, Identity, Who};
 use crate::conversation::missed::{self, Asked};
 use crate::conversation::{self, Summary};
 use crate::error::Outcome;
-use crate::hub::{Frame, Place, Told};
+use crate::hub::{EXPECTED_MS, Frame, Place, Told};
 use crate::operation::Operation;
 use crate::pair::Ends;
 use crate::pair::history::Stored;
@@ -79,7 +79,8 @@ async fn answer(caller: &Caller, identity: &Identity, cookie: &str) -> Outcome<R
     let (node, app) = (caller.node(), caller.app());
     let now = caller.now();
     let mut summaries = conversation::summaries(node, app, &identity.user).await?;
-    let (messages, notices) = match cookie_time(cookie) {
+    let asked = cookie_time(cookie);
+    let (messages, notices) = match asked {
         Some(asked) => {
             let since = missed::since(node, app, identity, Asked::Cookie(asked)).await?;
             let missed = missed::missed(node, app, identity, &summaries, since).await?;
@@ -92,13 +93,23 @@ async fn answer(caller: &Caller, identity: &Identity, cookie: &str) -> Outcome<R
     // From here to the queue nothing waits: what is held now is told after this answer, not by it, and what
     // was read or deleted meanwhile does not count.
     conversation::take_marks(app, &identity.user, &mut summaries);
-    let held = identity.connection.held_places();
+    let mut held = identity.connection.held_places();
+    if asked.is_some() {
+        // But for a device that came back: there it counts only if it comes with what was missed before it.
+        held.retain(|place| !is_among(&messages, place));
+    }
     let told = told(app, &summaries);
     // A push that is still to come may be lost with the connection: then the next sync has to tell it, and
-    // it carries an earlier second than this answer.
+    // it carries an earlier second than this answer. To who came back pushes wait since then.
+    let resumed = identity.connection.with_session(|session| session.is_some_and(|s| s.resumed));
     let is_behind =
         !held.is_empty() || told.is_behind() || !app.indexing(&identity.user).is_empty();
-    let cookie = if is_behind { UnixMillis(now.0.saturating_sub(PUBLISHED_MS)) } else { now };
+    let behind_ms = match (is_behind, resumed) {
+        (true, true) => EXPECTED_MS + PUBLISHED_MS,
+        (true, false) => PUBLISHED_MS,
+        (false, _) => 0,
+    };
+    let cookie = UnixMillis(now.0.saturating_sub(behind_ms));
     // Clients drop a count for a conversation that their list does not have.
     conversation::keep_listed(app, &mut summaries);
     let response = Response {
@@ -110,6 +121,11 @@ async fn answer(caller: &Caller, identity: &Identity, cookie: &str) -> Outcome<R
     identity.connection.sync_answered(told, &held, notices);
     identity.connection.gave_cookie(cookie);
     Ok(response)
+}
+
+fn is_among(messages: &[(Summary, Vec<Stored>)], place: &Place) -> bool {
+    let found = messages.iter().find(|(summary, _)| summary.ends.pair() == place.pair);
+    found.is_some_and(|(_, of_pair)| of_pair.iter().any(|stored| stored.ordinal == place.ordinal))
 }
 
 fn told(app: &App, summaries: &[Summary]) -> Told {
