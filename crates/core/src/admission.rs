@@ -6,7 +6,7 @@ use teahouse_proto::error::ErrorCode;
 use teahouse_proto::ids::{GroupId, UserId};
 
 use crate::account;
-use crate::caller::Caller;
+use crate::caller::{Caller, Who};
 use crate::error::Outcome;
 use crate::group::message::GroupRef;
 use crate::group::messages::NewGroupMessage;
@@ -17,10 +17,16 @@ use crate::pair::Ends;
 /// Lets `from` write to `to`: both accounts exist. Returns the two ends of their conversation.
 ///
 /// # Errors
-/// `AccountUnknown` for the sender, `ToAccountUnknown` for the receiver.
+/// `AccountUnknown` for the sender, `ToAccountUnknown` for the receiver; `SessionInvalid` when the caller's
+/// account was deleted since the request was let in, and another one of that name is there.
 pub(crate) async fn to_user(caller: &Caller, from: UserId, to: UserId) -> Outcome<Ends> {
     let (node, app) = (caller.node(), caller.app());
     let own_tiny = account::existing(node, app, &from, ErrorCode::AccountUnknown).await?;
+    if let Who::User(identity) = caller.who()
+        && identity.tiny_id != own_tiny
+    {
+        return Err(ErrorCode::SessionInvalid.into());
+    }
     let peer_tiny = account::existing(node, app, &to, ErrorCode::ToAccountUnknown).await?;
     Ok(Ends { own: from, own_tiny, peer: to, peer_tiny })
 }

@@ -16,6 +16,7 @@ const FOUND: &[(u64, u64, &str)] = &[
     (18, 5_000, "a mark that was faster than the index of a new conversation was lost"),
     (28, 5_000, "a device that came back before a new conversation was indexed missed its message"),
     (29, 5_000, "a kick was answered before it was published: a dead token was served"),
+    (30, 5_000, "a send of a deleted account was stored as of the one that was made again"),
     (
         31,
         5_000,
