@@ -53,7 +53,7 @@ pub(crate) async fn to_group(
             let standing = if message.by_backend {
                 Standing::Backend
             } else if app.rooms.find(id).is_some_and(is_in) {
-                state.standing(&message.from).min(Standing::Member)
+                state.room_standing(&message.from, message.from_tiny_id).min(Standing::Member)
             } else {
                 Standing::Stranger
             };

@@ -237,8 +237,8 @@ impl Node {
         }
     }
 
-    /// What is due: ids to reserve, read marks to save, jobs to repeat, history to cut. It may take long:
-    /// give it a task of its own.
+    /// What is due: ids to reserve, read marks to save, jobs to repeat, history to cut (in the background).
+    /// It may take a while: give it a task of its own.
     pub async fn tick(self: &Arc<Self>) {
         self.hub.release_overdue(self.now());
         if let Err(failure) = self.reserve_ids().await {
@@ -247,10 +247,15 @@ impl Node {
         self.save_marks().await;
         self.apps().iter().for_each(|app| group::room::end_grace(self, app));
         self.repeat_failed_jobs().await;
-        // One cut at a time; a tick that finds one under way has nothing to do.
-        if let Ok(mut progress) = self.retention.try_lock() {
-            retention::cut_due(self, &mut progress).await;
-        }
+        let node = self.clone();
+        // A cut may take long, and the next tick has other things to do. One cut at a time: a tick that
+        // finds one under way has nothing to cut.
+        let cut = async move {
+            if let Ok(mut progress) = node.retention.try_lock() {
+                retention::cut_due(&node, &mut progress).await;
+            }
+        };
+        self.spawn(cut.boxed());
     }
 
     /// Saves all read marks that are kept in memory, for a moment after which they shall all be on disk. The

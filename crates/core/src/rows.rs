@@ -715,6 +715,9 @@ pub(crate) struct GroupInfoRow {
     pub(crate) mute_all: bool,
     #[prost(bool, tag = "14")]
     pub(crate) supports_topics: bool,
+    /// Of the owner's account: of a live room no member row tells it.
+    #[prost(uint64, tag = "15")]
+    pub(crate) owner_tiny_id: u64,
 }
 
 /// `Home::Group`, one member.

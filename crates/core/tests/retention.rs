@@ -101,10 +101,12 @@ async fn old_messages_go_and_younger_ones_stay() {
         background.finish().await;
     }
     node.tick().await;
+    background.finish().await;
     assert_eq!(history(&node).await, [2, 3, 4], "two whole days are kept beside the present one");
 
     clock.0.store(START_MS + 9 * DAY_MS, Ordering::Relaxed);
     node.tick().await;
+    background.finish().await;
     assert_eq!(history(&node).await, [0_u64; 0], "days on which nobody looked are made up for");
 
     send(&node, 5).await;

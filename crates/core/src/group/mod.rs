@@ -171,6 +171,16 @@ impl GroupState {
         Standing::of(self.role(user))
     }
 
+    /// What an account is in a live room, as far as that is stored: its owner or nobody.
+    pub(crate) fn room_standing(&self, user: &UserId, tiny_id: TinyId) -> Standing {
+        let is_same = |info: &GroupInfoRow| info.owner_tiny_id == tiny_id.0;
+        if self.info.as_ref().is_some_and(is_same) {
+            self.standing(user)
+        } else {
+            Standing::Stranger
+        }
+    }
+
     pub(crate) fn mute(&self, user: &UserId) -> Mute {
         Mute {
             until: UnixSeconds(self.mutes.get(user).copied().unwrap_or_default()),

@@ -89,7 +89,9 @@ pub(crate) async fn run(caller: Caller, request: Request) -> Outcome<Response> {
     let operator = super::operator(&caller, None)?;
     let named = members.iter().map(|(user, ..)| user);
     let faces = faces(&caller, &operator, named).await?;
+    let owner_tiny_id = members.iter().find(|(user, ..)| owner.as_ref() == Some(user));
     let new = NewGroup {
+        owner_tiny_id: owner_tiny_id.map(|(_, tiny_id, _)| *tiny_id),
         kind: request.kind,
         name: request.name,
         introduction: request.introduction.unwrap_or_default(),

@@ -3,6 +3,7 @@
 //! Callers: users. Each group has a result of its own.
 
 use teahouse_proto::error::{Error, ErrorCode};
+use teahouse_proto::group::Role;
 use teahouse_proto::ids::GroupId;
 
 use super::get_group_info::{Request, Response, result};
@@ -11,6 +12,7 @@ use crate::conversation;
 use crate::error::Outcome;
 use crate::group;
 use crate::group::room;
+use crate::group::rules::Standing;
 use crate::group::view::{Filter, GroupView, MemberView, Membership, Names};
 use crate::operation::Operation;
 use crate::rows::MemberRow;
@@ -40,10 +42,10 @@ async fn one(
     let (view, member, muted_until) = entity.read(|state| -> Result<_, Error> {
         let info = state.info()?;
         let member = if room::is_room(info.kind()) {
-            let role = state.role(user).unwrap_or(teahouse_proto::group::Role::Member);
+            let owns = state.room_standing(user, identity.tiny_id) == Standing::Owner;
+            let role = if owns { Role::Owner } else { Role::Member };
             let viewer = app.rooms.find(&id).is_some_and(|r| r.has_viewer(user, identity.tiny_id));
-            let is_in = viewer || role == teahouse_proto::group::Role::Owner;
-            is_in.then(|| MemberRow { role: role.number(), ..MemberRow::default() })
+            (viewer || owns).then(|| MemberRow { role: role.number(), ..MemberRow::default() })
         } else {
             state.member(user, identity.tiny_id).cloned()
         };

@@ -39,7 +39,7 @@ request! {
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct Response {
     group_id: GroupId,
-    /// 2: nothing older is there; 1: there is.
+    /// 2: nothing older is there; 1: there is, or there are newer ones after a full page.
     is_finished: u8,
     /// Where the next page begins; 0 at the end.
     next_req_msg_seq: u64,
@@ -56,20 +56,21 @@ pub(crate) async fn run(caller: Caller, request: Request) -> Outcome<Response> {
     let (node, app, id) = (caller.node(), caller.app(), &request.group_id);
     let entity = group::group(node, app, id).await?;
     let highest = request.req_msg_seq.filter(|seq| *seq > 0).unwrap_or(u64::MAX);
-    let mut wanted = entity.read(|state| -> Result<Wanted, Error> {
+    let (last, mut wanted) = entity.read(|state| -> Result<(u64, Wanted), Error> {
         let rules = state.rules()?;
         if !rules.stored {
             return Err(ErrorCode::HistoryUnsupported.into());
         }
         let member = state.member(&identity.user, identity.tiny_id);
         let member = member.ok_or(ErrorCode::GroupPermissionDenied)?;
-        Ok(Wanted {
+        let wanted = Wanted {
             group: state.reference(app.id(), id)?,
             incarnation: state.head.incarnation,
             first: member.first_seq.max(state.head.first_live),
             last: highest.min(state.head.last),
             count: request.req_msg_number.unwrap_or(COUNT_DEFAULT).clamp(1, COUNT_MAX),
-        })
+        };
+        Ok((state.head.last, wanted))
     })?;
     let users = std::slice::from_ref(&identity.user);
     let row = conversation::groups::rows_of(node, app, id, users).await?.pop().flatten();
@@ -80,17 +81,26 @@ pub(crate) async fn run(caller: Caller, request: Request) -> Outcome<Response> {
         None => {
             let page = history::page(node, app, &wanted).await?;
             let next = if page.first > wanted.first { page.first - 1 } else { 0 };
-            return Ok(Response::of(request.group_id, &page.messages, next));
+            // A client that lost its connection asks for a full page that begins with the last message it
+            // has, and goes on with newer ones unless it is told that this was all.
+            let is_whole = wanted.last + 1 >= wanted.first + wanted.count;
+            let is_finished = next == 0 && !(is_whole && highest < last);
+            return Ok(Response::of(request.group_id, &page.messages, next, is_finished));
         }
     };
-    Ok(Response::of(request.group_id, &messages, 0))
+    Ok(Response::of(request.group_id, &messages, 0, true))
 }
 
 impl Response {
-    fn of(group_id: GroupId, messages: &[crate::group::message::GroupSaid], next: u64) -> Self {
+    fn of(
+        group_id: GroupId,
+        messages: &[crate::group::message::GroupSaid],
+        next: u64,
+        is_finished: bool,
+    ) -> Self {
         Self {
             group_id,
-            is_finished: if next == 0 { 2 } else { 1 },
+            is_finished: if is_finished { 2 } else { 1 },
             next_req_msg_seq: next,
             rsp_msg_list: messages.iter().map(crate::group::message::GroupSaid::to_json).collect(),
         }

@@ -95,7 +95,7 @@ fn standing(caller: &Caller, state: &GroupState) -> Standing {
         Who::Admin(_) | Who::System => Standing::Backend,
         // The owner of a live room is no member of it, and still its owner.
         Who::User(identity) if state.kind().is_ok_and(room::is_room) => {
-            state.standing(&identity.user)
+            state.room_standing(&identity.user, identity.tiny_id)
         }
         Who::User(identity) => {
             let member = state.member(&identity.user, identity.tiny_id);

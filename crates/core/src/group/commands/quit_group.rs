@@ -12,6 +12,7 @@ use crate::account::commands::Empty;
 use crate::caller::{Caller, Who};
 use crate::error::Outcome;
 use crate::group::membership::{Act, Moving};
+use crate::group::rules::Standing;
 use crate::group::{change_group, room};
 use crate::operation::Operation;
 use crate::request;
@@ -35,7 +36,8 @@ pub(crate) async fn run(caller: Caller, request: Request) -> Outcome<Empty> {
         let group = state.reference(app.id(), id)?;
         let rules = state.rules()?;
         if room::is_room(group.kind) {
-            rules.may_quit(state.role(user).unwrap_or(Role::Member))?;
+            let owns = state.room_standing(user, identity.tiny_id) == Standing::Owner;
+            rules.may_quit(if owns { Role::Owner } else { Role::Member })?;
             return Ok(true);
         }
         let member = state.member(user, identity.tiny_id);
