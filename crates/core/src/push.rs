@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use teahouse_proto::group::Priority;
 use teahouse_proto::ids::UserId;
 use teahouse_proto::message::SendControl;
 use teahouse_proto::platform::Platform;
@@ -175,10 +176,9 @@ fn group_message(node: &Node, said: &GroupSaid) {
         node.hub().device(said.group.app, &sender, said.origin?)
     });
     let is_room = room::is_room(said.group.kind);
-    let weight = match &said.row.tip {
-        None if is_room => Weight::of_room(said.priority()),
-        Some(_) | None => Weight::Keep,
-    };
+    // Comings and goings are of low priority; what else a room tells of itself reaches everybody.
+    let is_told = said.row.tip.is_some() && said.priority() != Priority::Low;
+    let weight = if is_room && !is_told { Weight::of_room(said.priority()) } else { Weight::Keep };
     let hand_on = |piece: GroupPiece| {
         let now = node.now();
         let due = node.hub().publish(&key, now, || Piece { piece, weight, from });

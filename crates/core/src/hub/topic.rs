@@ -19,14 +19,15 @@ use super::{Connection, Frame, TopicKey};
 
 /// Connections that one step of a walk serves.
 const SLICE: usize = 128;
-/// Listeners that one millisecond of gathering pays for: 50,000 writes a second for one topic.
-const LISTENERS_PER_MS: u64 = 50;
+/// Listeners that one millisecond of gathering pays for: 10,000 writes a second for one topic, a tenth of
+/// what two cores can do. (With 50,000 a busy group of 500 took all of both and fell behind.)
+const LISTENERS_PER_MS: u64 = 10;
 /// A topic gathers no longer than this.
 const GATHER_MS_MAX: u64 = 200;
 /// A topic that has gathered so much does not wait for more.
 const GATHERED_BYTES_MAX: usize = 256 * 1024;
 /// Deliveries that wait for one shard before topics gather as long as they may.
-const BEHIND: usize = 64;
+const BEHIND: usize = 8;
 /// Deliveries that wait for one shard, at most. A publisher who finds more helps to walk them first.
 const DELIVERIES_MAX: usize = 1_024;
 
