@@ -7,6 +7,7 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 use teahouse_core::env::Clock;
 use teahouse_core::hub::Connection;
+use teahouse_proto::error::Error;
 use teahouse_proto::platform::Platform;
 
 use crate::device::{list, message_in, name, number, seconds, sign, text, user_of};
@@ -31,9 +32,9 @@ struct View {
 }
 
 /// A client that only asks.
-struct Probe {
+pub(crate) struct Probe {
     connection: Arc<Connection>,
-    user: usize,
+    pub(crate) user: usize,
     token: String,
     seq: u64,
 }
@@ -57,6 +58,7 @@ impl Sim {
                 existing.len()
             )));
         }
+        self.audit_groups(&existing)?;
         let mut views = BTreeMap::new();
         for user in existing {
             let view = self.view(user)?;
@@ -99,12 +101,23 @@ impl Sim {
         self.wait_for(|_| take(slot))
     }
 
-    fn rest(&mut self, path: &'static str, body: &Value) -> Result<Value, Broken> {
+    pub(crate) fn rest(&mut self, path: &'static str, body: &Value) -> Result<Value, Broken> {
+        let answer = self.try_rest(path, body)?;
+        answer.map_err(|error| broken(format!("{path} {body}: {error}")))
+    }
+
+    pub(crate) fn try_rest(
+        &mut self,
+        path: &'static str,
+        body: &Value,
+    ) -> Result<Result<Value, Error>, Broken> {
         let process = self.process.as_mut().ok_or_else(|| broken("no process".to_owned()))?;
         let slot = process.rest(path, body.to_string());
-        let answer = self.slot(&slot)?;
-        let answer = answer.map_err(|error| broken(format!("{path} {body}: {error}")))?;
-        serde_json::from_str(&answer).map_err(|problem| broken(problem.to_string()))
+        let answer = match self.slot(&slot)? {
+            Ok(answer) => answer,
+            Err(refused) => return Ok(Err(refused)),
+        };
+        serde_json::from_str(&answer).map(Ok).map_err(|problem| broken(problem.to_string()))
     }
 
     fn existing_users(&mut self) -> Result<Vec<usize>, Broken> {
@@ -141,7 +154,7 @@ impl Sim {
         Ok((probe, tiny_id))
     }
 
-    fn ask(
+    pub(crate) fn ask(
         &mut self,
         probe: &mut Probe,
         servcmd: &'static str,
@@ -186,8 +199,9 @@ impl Sim {
             "recentcontact.page_get",
             json!({"From_Account": own, "TimeStamp": 0, "StartIndex": 0}),
         )?;
+        self.check_group_view(&mut probe, &answer)?;
         let mut listed = BTreeMap::new();
-        for item in list(&answer, "SessionItem") {
+        for item in list(&answer, "SessionItem").filter(|item| number(item, "Type") == 1) {
             listed.insert(user_of(&text(item, "To_Account"))?, number(item, "UnreadMsgCount"));
         }
         let answer = self.ask(&mut probe, "openim.getmsg", json!({"Cookie": "", "SyncFlag": 0}))?;
@@ -221,7 +235,8 @@ impl Sim {
                 "TopTimeStamp": 0, "TopStartIndex": 0, "AssistFlags": 15,
             }),
         )?;
-        let index = list(&answer, "SessionItem").map(|item| user_of(&text(item, "To_Account")));
+        let pairs = list(&answer, "SessionItem").filter(|item| number(item, "Type") == 1);
+        let index = pairs.map(|item| user_of(&text(item, "To_Account")));
         let index: BTreeSet<usize> = index.collect::<Result<_, _>>()?;
         Ok(View { tiny_id, listed, counted, history, index, peer_read })
     }

@@ -13,6 +13,7 @@ use teahouse_proto::time::UnixSeconds;
 use teahouse_proto::usersig::{self, SignRequest};
 
 use crate::disk::message_number;
+use crate::in_groups::OwnGroups;
 use crate::ledger::{Ledger, MarkKind, NEVER, Step, Truth};
 use crate::server::{APP, KEY, Request, is_internal};
 use crate::{Broken, Check, broken};
@@ -47,6 +48,10 @@ pub(crate) enum Purpose {
     Send { message: u32 },
     Mark { mark: usize },
     Page { peer: usize },
+    GroupSend { message: u32 },
+    GroupDeed { deed: usize },
+    GroupMark { mark: usize },
+    GroupPage { group: usize },
     Other,
     Logout,
 }
@@ -54,7 +59,7 @@ pub(crate) enum Purpose {
 impl Purpose {
     /// Sent again after a lost connection.
     fn is_repeated(self) -> bool {
-        matches!(self, Self::Send { .. } | Self::Mark { .. })
+        matches!(self, Self::Send { .. } | Self::Mark { .. } | Self::GroupSend { .. })
     }
 }
 
@@ -133,6 +138,7 @@ pub(crate) struct Device {
     pub(crate) gaps: BTreeSet<usize>,
     /// The answer after the login was lost: only counts that came later are right.
     pub(crate) uncounted: bool,
+    pub(crate) groups: OwnGroups,
 }
 
 /// A user's name.
@@ -200,6 +206,7 @@ impl Device {
             since: NEVER,
             gaps: BTreeSet::new(),
             uncounted: false,
+            groups: OwnGroups::default(),
         }
     }
 
@@ -249,6 +256,9 @@ impl Device {
             self.put_on_link(asked.seq, asked.servcmd, &asked.body);
             if let Purpose::Send { message } = asked.purpose {
                 context.ledger.messages[message as usize].repeated = true;
+            }
+            if let Purpose::GroupSend { message } = asked.purpose {
+                context.ledger.groups.messages[message as usize].repeated = true;
             }
             if let Purpose::Mark { mark } = asked.purpose {
                 context.ledger.marks[mark].repeated = true;
@@ -309,6 +319,7 @@ impl Device {
         self.since = NEVER;
         self.gaps.clear();
         self.uncounted = false;
+        self.groups = OwnGroups::default();
     }
 
     pub(crate) fn send(&mut self, context: &Context<'_>, message: u32, to: usize, no_unread: bool) {
@@ -362,7 +373,13 @@ impl Device {
         self.last_seq
     }
 
-    fn ask(&mut self, context: &Context<'_>, servcmd: &'static str, body: Value, purpose: Purpose) {
+    pub(crate) fn ask(
+        &mut self,
+        context: &Context<'_>,
+        servcmd: &'static str,
+        body: Value,
+        purpose: Purpose,
+    ) {
         let seq = self.next_seq();
         let body = body.to_string();
         self.put_on_link(seq, servcmd, &body);
@@ -376,6 +393,15 @@ impl Device {
             let (identifier, usersig) = (name(self.user), String::new());
             let body = body.to_owned();
             self.sending.push(Request { servcmd, seq, identifier, usersig, token, body });
+        }
+    }
+
+    /// Which message the request was about.
+    pub(crate) fn group_message_asked(&self, seq: u64) -> Option<u32> {
+        let asked = self.outstanding.iter().find(|asked| asked.seq == seq)?;
+        match asked.purpose {
+            Purpose::GroupSend { message } => Some(message),
+            _ => None,
         }
     }
 
@@ -405,12 +431,21 @@ impl Device {
         if code == 0 {
             self.answered(&asked, &frame["body"], queued, context)
         } else {
-            self.refused(&asked, code);
+            self.refused(&asked, code, context);
             Ok(())
         }
     }
 
-    fn refused(&mut self, asked: &Outstanding, code: i64) {
+    fn refused(&mut self, asked: &Outstanding, code: i64, context: &mut Context<'_>) {
+        let done = if is_internal(asked.servcmd, code) { Truth::Perhaps } else { Truth::No };
+        match asked.purpose {
+            Purpose::GroupDeed { deed } => context.ledger.groups.answered(deed, done, context.step),
+            Purpose::GroupMark { mark } => {
+                let mark = &mut context.ledger.groups.marks[mark];
+                (mark.done, mark.over) = (done, context.step);
+            }
+            _ => {}
+        }
         let is_session_over = matches!(code, 1002 | 20_002 | 70_001 | 70_052);
         match asked.purpose {
             Purpose::Login { .. } => {
@@ -430,8 +465,14 @@ impl Device {
             Purpose::List { .. } | Purpose::Recover { .. } | Purpose::Sync { .. } => {
                 self.hang_up = true;
             }
-            Purpose::Send { .. } | Purpose::Mark { .. } | Purpose::Page { .. } | Purpose::Other => {
-            }
+            Purpose::Send { .. }
+            | Purpose::Mark { .. }
+            | Purpose::Page { .. }
+            | Purpose::GroupSend { .. }
+            | Purpose::GroupDeed { .. }
+            | Purpose::GroupMark { .. }
+            | Purpose::GroupPage { .. }
+            | Purpose::Other => {}
         }
     }
 
@@ -453,7 +494,10 @@ impl Device {
                 self.ask_for_list(fresh, context);
                 Ok(())
             }
-            Purpose::List { fresh } => self.listed(body, fresh, context),
+            Purpose::List { fresh } => {
+                self.groups_listed(body, fresh, asked.asked, context)?;
+                self.listed(body, fresh, context)
+            }
             Purpose::Recover { peer, target } => self.recovered(peer, target, body, context),
             Purpose::Sync { first } => self.synced(body, first, queued, context),
             Purpose::Send { message } => self.sent(message, body, context),
@@ -477,6 +521,17 @@ impl Device {
                 }
                 Ok(())
             }
+            Purpose::GroupSend { message } => self.sent_to_group(message, body, context),
+            Purpose::GroupDeed { deed } => {
+                context.ledger.groups.answered(deed, Truth::Yes, context.step);
+                Ok(())
+            }
+            Purpose::GroupMark { mark } => {
+                let mark = &mut context.ledger.groups.marks[mark];
+                (mark.done, mark.over) = (Truth::Yes, context.step);
+                Ok(())
+            }
+            Purpose::GroupPage { group } => self.pulled(group, body, context),
             Purpose::Other => Ok(()),
             Purpose::Logout => {
                 self.forget_everything();
@@ -507,7 +562,7 @@ impl Device {
         }
         self.list_cursor = seconds(body, "TimeStamp");
         let mut ahead = Vec::new();
-        for item in list(body, "SessionItem") {
+        for item in list(body, "SessionItem").filter(|item| number(item, "Type") == 1) {
             let peer = user_of(&text(item, "To_Account"))?;
             let time = seconds(item, "MsgTime");
             let conversation = self.conversations.entry(peer).or_default();
@@ -672,6 +727,7 @@ impl Device {
     }
 
     fn event(&mut self, event: &Value, context: &mut Context<'_>) -> Check {
+        self.group_event(event)?;
         for item in list(event, "C2cMsgArray") {
             self.arrive(item, true, Arrival::Push, context)?;
         }

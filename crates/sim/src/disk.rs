@@ -39,11 +39,31 @@ impl MessageRow {
     }
 }
 
+/// What a commit changes of a group.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct GroupWrite {
+    pub(crate) group: String,
+    pub(crate) incarnation: u64,
+    pub(crate) born: bool,
+    pub(crate) joined: Vec<usize>,
+    pub(crate) left: Vec<usize>,
+    /// Sequence numbers, and the numbers that the simulation has written into them; tips have none.
+    pub(crate) messages: Vec<(u64, Option<u32>)>,
+    keys: Vec<(Partition, Bytes)>,
+}
+
+/// What the simulation wants to know of a commit.
+#[derive(Debug, Default)]
+pub(crate) struct Written {
+    pub(crate) rows: Vec<MessageRow>,
+    pub(crate) group: Option<GroupWrite>,
+}
+
 #[derive(Debug)]
 pub(crate) struct Disk {
     memory: Memory,
-    /// The message rows of each commit that waits, in the engine's order.
-    waiting: Mutex<VecDeque<Vec<MessageRow>>>,
+    /// Of each commit that waits, in the engine's order.
+    waiting: Mutex<VecDeque<Written>>,
 }
 
 impl Disk {
@@ -55,15 +75,15 @@ impl Disk {
         self.memory.pending_commits()
     }
 
-    /// Lets the next `count` commits through as one batch; returns the messages that became durable.
-    pub(crate) fn sync(&self, count: usize) -> Vec<MessageRow> {
+    /// Lets the next `count` commits through as one batch; returns what became durable.
+    pub(crate) fn sync(&self, count: usize) -> Vec<Written> {
         let count = self.memory.sync_next(count);
         let rows = self.forget(count);
         self.present(rows)
     }
 
     /// The process dies after `applied` waiting commits became durable without an answer.
-    pub(crate) fn crash(&self, applied: usize) -> Vec<MessageRow> {
+    pub(crate) fn crash(&self, applied: usize) -> Vec<Written> {
         let rows = self.forget(applied.min(self.memory.pending_commits()));
         self.memory.crash_after_applying(applied);
         self.forget(usize::MAX);
@@ -86,18 +106,23 @@ impl Disk {
         pending.is_ok_and(|partitions| partitions.is_empty())
     }
 
-    fn forget(&self, count: usize) -> Vec<MessageRow> {
+    fn forget(&self, count: usize) -> Vec<Written> {
         let mut waiting = self.waiting.lock().expect("a list does not panic");
         let count = count.min(waiting.len());
-        waiting.drain(..count).flatten().collect()
+        waiting.drain(..count).collect()
     }
 
-    fn present(&self, rows: Vec<MessageRow>) -> Vec<MessageRow> {
-        let is_there = |row: &MessageRow| {
-            let found = self.memory.get(&row.partition, &row.key).now_or_never();
+    fn present(&self, mut written: Vec<Written>) -> Vec<Written> {
+        let is_there = |partition: &Partition, key: &Bytes| {
+            let found = self.memory.get(partition, key).now_or_never();
             matches!(found, Some(Ok(Some(_))))
         };
-        rows.into_iter().filter(is_there).collect()
+        for commit in &mut written {
+            commit.rows.retain(|row| is_there(&row.partition, &row.key));
+            let all = |group: &mut GroupWrite| group.keys.iter().all(|(p, key)| is_there(p, key));
+            commit.group = commit.group.take_if(all);
+        }
+        written
     }
 }
 
@@ -121,6 +146,54 @@ fn message_rows(commit: &Commit) -> Vec<MessageRow> {
         Write::Put { .. } | Write::Delete { .. } | Write::DeleteRange { .. } => None,
     };
     commit.writes.iter().filter_map(row).collect()
+}
+
+fn written(commit: &Commit) -> Written {
+    const GROUP: u8 = b'g';
+    match commit.partition.as_bytes().first() {
+        Some(&GROUP) => Written { rows: Vec::new(), group: group_write(commit) },
+        Some(_) | None => Written { rows: message_rows(commit), group: None },
+    }
+}
+
+/// All rows of a group begin with their family and the number of the group under its id.
+fn group_write(commit: &Commit) -> Option<GroupWrite> {
+    const INFO: u8 = 0x28;
+    const MEMBER: u8 = 0x29;
+    let name = commit.partition.as_bytes().get(5..)?;
+    let group = std::str::from_utf8(name).ok()?.to_owned();
+    let mut wanted = GroupWrite { group, ..GroupWrite::default() };
+    let mut members = Vec::new();
+    let user =
+        |rest: &[u8]| std::str::from_utf8(rest).ok()?.strip_prefix('u')?.parse::<usize>().ok();
+    for write in &commit.writes {
+        let (key, value) = match write {
+            Write::Put { key, value } => (key, Some(value)),
+            Write::Delete { key } => (key, None),
+            Write::DeleteRange { .. } => continue,
+        };
+        let Some((number, rest)) = key.get(1..).and_then(|rest| rest.split_first_chunk()) else {
+            continue;
+        };
+        let of = u64::from_be_bytes(*number);
+        match (key[0], value) {
+            (INFO, Some(_)) => wanted.born = true,
+            (MEMBER, Some(_)) => members.extend(user(rest)),
+            (MEMBER, None) => wanted.left.extend(user(rest)),
+            (family::LOG, Some(value)) => {
+                let seq = u64::from_be_bytes(rest.try_into().ok()?);
+                wanted.messages.push((seq, message_number(value)));
+                wanted.keys.push((commit.partition.clone(), key.clone()));
+            }
+            _ => continue,
+        }
+        wanted.incarnation = of;
+    }
+    // With a message its sender's row is written, too.
+    if wanted.messages.iter().all(|(_, message)| message.is_none()) {
+        wanted.joined = members;
+    }
+    (wanted.incarnation > 0).then_some(wanted)
 }
 
 impl Store for Disk {
@@ -157,11 +230,11 @@ impl Store for Disk {
     }
 
     fn commit(&self, commit: Commit) -> BoxFuture<'static, Result<Version, CommitError>> {
-        let rows = message_rows(&commit);
+        let written = written(&commit);
         let before = self.memory.pending_commits();
         let outcome = self.memory.commit(commit);
         if self.memory.pending_commits() > before {
-            self.waiting.lock().expect("a list does not panic").push_back(rows);
+            self.waiting.lock().expect("a list does not panic").push_back(written);
         }
         outcome
     }

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::disk::MessageRow;
+use crate::groups::Groups;
 use crate::{Broken, Check, broken};
 
 /// The number of a step.
@@ -97,6 +98,7 @@ pub(crate) struct Ledger {
     pub(crate) marks: Vec<Mark>,
     /// Message numbers by pair, in commit order.
     pub(crate) stored: BTreeMap<(u64, u64), Vec<(u32, Durable)>>,
+    pub(crate) groups: Groups,
 }
 
 impl Ledger {
@@ -237,6 +239,9 @@ impl Ledger {
 
     /// A tick that began at `step` has saved all marks that were made before.
     pub(crate) fn saved(&mut self, step: Step) {
+        for mark in self.groups.marks.iter_mut().filter(|mark| mark.over < step) {
+            mark.saved = true;
+        }
         for mark in self.marks.iter_mut().filter(|mark| mark.done < step) {
             mark.saved = true;
         }

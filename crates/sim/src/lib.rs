@@ -21,6 +21,8 @@ mod audit;
 mod device;
 mod disk;
 mod executor;
+mod groups;
+mod in_groups;
 mod ledger;
 mod random;
 mod server;

@@ -28,9 +28,14 @@ use crate::{Broken, broken};
 pub(crate) const APP: SdkAppId = SdkAppId(1_400_000_001);
 /// Its UserSig key.
 pub(crate) const KEY: &str = "a key that nobody else has";
-/// Several devices of each kind for everybody, so that nobody displaces anybody.
-const SETTINGS: [(&str, &str); 3] =
-    [("login.policy", "multi"), ("login.web_instances", "10"), ("login.native_instances", "3")];
+/// Several devices of each kind for everybody, so that nobody displaces anybody; groups with a small
+/// limit, so that messages wait.
+const SETTINGS: [(&str, &str); 4] = [
+    ("login.policy", "multi"),
+    ("login.web_instances", "10"),
+    ("login.native_instances", "3"),
+    ("group.messages_per_second", "10"),
+];
 
 /// The clock on the wall, moved by the simulation only.
 #[derive(Clone)]
@@ -108,7 +113,11 @@ impl Process {
     /// Takes a node that has opened into use.
     pub(crate) fn look(&mut self) -> Result<(), Broken> {
         match take(&self.opening) {
-            Some(Ok(running)) => self.running = Some(running),
+            Some(Ok(running)) => {
+                let node = running.0.clone();
+                self.executor.start(async move { node.hub().fan_out(0).await }.boxed());
+                self.running = Some(running);
+            }
             Some(Err(problem)) => {
                 return Err(broken(format!("the node does not start: {problem}")));
             }
@@ -119,6 +128,25 @@ impl Process {
 
     pub(crate) fn is_up(&self) -> bool {
         self.running.is_some()
+    }
+
+    /// Tasks that are not done, but for the one that serves topics for ever.
+    pub(crate) fn unfinished(&self) -> usize {
+        self.executor.unfinished() - usize::from(self.is_up())
+    }
+
+    /// What waits for milliseconds, if its time has come.
+    pub(crate) fn run_due(&self) {
+        if let Some((node, _)) = &self.running
+            && node.next_due().is_some_and(|wait| wait.is_zero())
+        {
+            node.run_due();
+        }
+    }
+
+    /// Something waits for its time.
+    pub(crate) fn has_due(&self) -> bool {
+        self.running.as_ref().is_some_and(|(node, _)| node.next_due().is_some())
     }
 
     /// A request arrives.

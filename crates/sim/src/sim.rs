@@ -14,7 +14,8 @@ use teahouse_proto::platform::Platform;
 use crate::device::{
     Context, Device, Stage, list, message_in, name, number, seconds, text, user_of,
 };
-use crate::disk::{Disk, MessageRow};
+use crate::disk::{Disk, Written};
+use crate::in_groups::Pushed;
 use crate::ledger::{Author, Ledger, Mark, MarkKind, Message, NEVER, Step};
 use crate::random::Dice;
 use crate::server::{Process, Request, Slot, WallClock, take};
@@ -43,8 +44,8 @@ struct Down {
 }
 
 /// A connection, both of its directions, and what was seen on it.
-struct Link {
-    device: usize,
+pub(crate) struct Link {
+    pub(crate) device: usize,
     connection: Arc<Connection>,
     up: VecDeque<Request>,
     down: VecDeque<Down>,
@@ -61,6 +62,10 @@ struct Link {
     back_ms: Option<u64>,
     /// Requests whose token was dead when they arrived.
     doomed: BTreeSet<u64>,
+    /// What was pushed of groups.
+    pub(crate) groups: Pushed,
+    /// Step in which a login was answered.
+    pub(crate) listens: Step,
 }
 
 /// A REST call under way.
@@ -72,8 +77,11 @@ struct BackendCall {
 }
 
 #[derive(Clone, Copy)]
-enum BackendWork {
+pub(crate) enum BackendWork {
     Send(u32),
+    GroupSend(u32),
+    /// A change of a group.
+    Deed(usize),
     /// Ends all sessions of a user.
     End(usize),
     Other,
@@ -129,7 +137,7 @@ pub struct Sim {
     pub(crate) process: Option<Process>,
     pub(crate) ledger: Ledger,
     pub(crate) devices: Vec<Device>,
-    links: BTreeMap<u64, Link>,
+    pub(crate) links: BTreeMap<u64, Link>,
     last_link: u64,
     pub(crate) step: Step,
     busy_since: Option<u64>,
@@ -243,6 +251,7 @@ impl Sim {
     pub(crate) fn look_around(&mut self) -> Check {
         if let Some(process) = &mut self.process {
             process.look()?;
+            process.run_due();
         }
         self.drain_queues()?;
         self.hear_backend_answers()?;
@@ -273,8 +282,16 @@ impl Sim {
         self.became_durable(&rows)
     }
 
-    fn became_durable(&mut self, rows: &[MessageRow]) -> Check {
-        for row in rows {
+    fn became_durable(&mut self, written: &[Written]) -> Check {
+        for group in written.iter().filter_map(|commit| commit.group.as_ref()) {
+            self.note(|| format!("durable: {group:?}"));
+            for (seq, message) in &group.messages {
+                self.digest.write_u64(u64::from(message.unwrap_or_default()) << 32 | seq);
+                self.statistics.stored += 1;
+            }
+            self.ledger.groups.became_durable(group, self.step)?;
+        }
+        for row in written.iter().flat_map(|commit| &commit.rows) {
             let (time, ordinal) = row.place();
             self.note(|| format!("message {} is durable at {time}/{ordinal}", row.message));
             self.digest.write_u64(u64::from(row.message) << 32 | ordinal);
@@ -431,6 +448,8 @@ impl Sim {
                 synced: NEVER,
                 back_ms: None,
                 doomed: BTreeSet::new(),
+                groups: Pushed::new(),
+                listens: NEVER,
             },
         );
         self.note(|| format!("device {device} connects, link {id}"));
@@ -531,11 +550,18 @@ impl Sim {
             (link.synced, link.back_ms) = (step, None);
         }
         if code == 0 && servcmd == "im_open_status.wslogin" {
-            let now = self.now_ms();
+            let (now, step) = (self.now_ms(), self.step);
             let link = self.links.get_mut(&id).expect("it has the frame");
+            link.listens = step;
             let device = &self.devices[link.device];
             let comes_back = device.link == Some(id) && device.session.is_some();
             link.back_ms = comes_back.then_some(now);
+        }
+        if code == 0 && servcmd == "group_open_http_svc.send_group_msg" {
+            let device = &self.devices[self.links[&id].device];
+            if let Some(message) = device.group_message_asked(seq) {
+                self.check_group_ack(message, &frame["body"])?;
+            }
         }
         if code == 0 && servcmd == "openim.sendmsg" {
             let key = text(&frame["body"], "MsgKey");
@@ -558,6 +584,7 @@ impl Sim {
     }
 
     fn check_event(&mut self, id: u64, event: &Value) -> Check {
+        self.check_group_event(id, event)?;
         for item in list(event, "C2cMsgArray") {
             self.check_push(id, item)?;
         }
@@ -648,8 +675,9 @@ impl Sim {
         let peers = self.devices[device].peers();
         let peer = self.dice.pick(&peers);
         match (self.dice.below(100), peer) {
-            (0..45, _) => self.device_sends(device),
-            (45..70, Some(peer)) => self.device_reads(device, peer),
+            (0..30, _) => self.device_sends(device),
+            (30..50, _) => self.device_in_group(device),
+            (50..70, Some(peer)) => self.device_reads(device, peer),
             (70..76, Some(peer)) => self.device_deletes(device, peer),
             (76..84, Some(peer)) => {
                 self.with_device(device, |device, context| device.pull_page(context, peer));
@@ -662,13 +690,17 @@ impl Sim {
         }
     }
 
-    fn with_device(&mut self, device: usize, act: impl FnOnce(&mut Device, &Context<'_>)) {
+    pub(crate) fn with_device(
+        &mut self,
+        device: usize,
+        act: impl FnOnce(&mut Device, &Context<'_>),
+    ) {
         let context =
             Context { ledger: &mut self.ledger, step: self.step, now_ms: self.clock.now().0 };
         act(&mut self.devices[device], &context);
     }
 
-    fn another(&mut self, user: usize) -> usize {
+    pub(crate) fn another(&mut self, user: usize) -> usize {
         (user + 1 + self.dice.below(USERS - 1)) % USERS
     }
 
@@ -750,7 +782,8 @@ impl Sim {
         }
         let user = self.dice.below(USERS);
         match self.dice.below(100) {
-            0..60 => self.backend_sends(user, 1),
+            0..30 => self.backend_sends(user, 1),
+            30..60 => self.backend_in_group(),
             60..62 => self.backend_sends(user, BURST),
             62..72 => {
                 let body = json!({"UserID": name(user), "Nick": "Nick"});
@@ -797,6 +830,9 @@ impl Sim {
     fn end_sessions(&mut self, path: &'static str, user: usize) {
         self.note(|| format!("backend calls {path} for u{user}"));
         self.ended.push(Ended { user, asked: self.step, done: NEVER });
+        if path == "im_open_login_svc/account_delete" {
+            self.user_goes(user);
+        }
         let body = match path {
             "im_open_login_svc/kick" => json!({"UserID": name(user)}),
             _ => json!({"DeleteItem": [{"UserID": name(user)}]}),
@@ -804,7 +840,7 @@ impl Sim {
         self.call(path, body, BackendWork::End(user));
     }
 
-    fn call(&mut self, path: &'static str, body: Value, what: BackendWork) {
+    pub(crate) fn call(&mut self, path: &'static str, body: Value, what: BackendWork) {
         let Some(process) = &mut self.process else { return };
         let slot = process.rest(path, body.to_string());
         self.calls.push(BackendCall { path, slot, what, asked: self.step });
@@ -824,7 +860,15 @@ impl Sim {
 
     fn backend_hears(&mut self, call: &BackendCall, answer: Result<String, Error>) -> Check {
         self.note(|| format!("backend hears of {}: {answer:?}", call.path));
-        let Ok(answer) = answer else { return Ok(()) };
+        let answer = match answer {
+            Ok(answer) => answer,
+            Err(error) => {
+                if let BackendWork::Deed(deed) = call.what {
+                    self.deed_done(deed, call.path, Err(error.code.number().into()));
+                }
+                return Ok(());
+            }
+        };
         let answer: Value = serde_json::from_str(&answer)
             .map_err(|problem| broken(format!("an answer is not JSON: {problem}")))?;
         match call.what {
@@ -833,7 +877,15 @@ impl Sim {
                 let step = self.step;
                 self.ledger.messages[number as usize].acked = step;
             }
+            BackendWork::GroupSend(message) => {
+                self.check_group_ack(message, &answer)?;
+                self.ledger.groups.messages[message as usize].acked = self.step;
+            }
+            BackendWork::Deed(deed) => self.deed_done(deed, call.path, Ok(&answer)),
             BackendWork::End(user) => {
+                if list(&answer, "ResultItem").all(|item| number(item, "ResultCode") == 0) {
+                    self.user_is_gone(user, call.asked);
+                }
                 for ended in &mut self.ended {
                     if ended.user == user && ended.asked == call.asked {
                         ended.done = self.step;
@@ -881,6 +933,7 @@ impl Sim {
             self.note(|| "it was the power".to_owned());
             self.disk.power_cut();
             self.ledger.marks.iter_mut().for_each(|mark| mark.saved = false);
+            self.ledger.groups.marks.iter_mut().for_each(|mark| mark.saved = false);
         } else {
             let rows = self.disk.crash(applied);
             self.became_durable(&rows)?;
@@ -888,6 +941,7 @@ impl Sim {
         self.process = None;
         self.tick = None;
         self.calls.clear();
+        self.ledger.groups.crash(self.step);
         for (reader, peer) in self.ledger.crash() {
             self.all_become_vague(reader, peer);
         }
@@ -924,7 +978,8 @@ impl Sim {
             if did {
                 continue;
             }
-            if quiet_ticks == 3 {
+            let has_due = self.process.as_ref().is_some_and(Process::has_due);
+            if quiet_ticks >= 3 && !has_due {
                 break;
             }
             self.clock.advance(1_000);
@@ -985,7 +1040,7 @@ impl Sim {
             let stage = device.stage;
             return Err(broken(format!("device {} waits for ever in {stage:?}", device.number)));
         }
-        let unfinished = self.process.as_ref().map_or(0, |process| process.executor.unfinished());
+        let unfinished = self.process.as_ref().map_or(0, Process::unfinished);
         if unfinished > 0 || !self.calls.is_empty() || !self.tick_is_done() {
             return Err(broken(self.describe_unrest()));
         }
@@ -993,7 +1048,7 @@ impl Sim {
     }
 
     fn describe_unrest(&self) -> String {
-        let tasks = self.process.as_ref().map_or(0, |process| process.executor.unfinished());
+        let tasks = self.process.as_ref().map_or(0, Process::unfinished);
         let calls: Vec<&str> = self.calls.iter().map(|call| call.path).collect();
         format!(
             "it does not come to rest: {tasks} tasks, {} commits, REST {calls:?}",
