@@ -23,10 +23,16 @@ const FOUND: &[(u64, u64, &str)] = &[
         "two processes in a row gave out the same ids: an account with another one's number",
     ),
     (
+        35,
+        5_000,
+        "an account that was made again while its name came into a group was in it, and did not list it",
+    ),
+    (
         58,
         5_000,
         "an unsaved mark of a deleted account moved the mark of the one that was made again",
     ),
+    (65, 5_000, "an account that was deleted while it came into a group stayed a member"),
     (11_049, 5_000, "of two deletions at once the one that saw less brought a message back"),
     (
         11_663,

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use futures_util::future::{BoxFuture, FutureExt};
 use teahouse_proto::error::ErrorCode;
-use teahouse_proto::ids::{SdkAppId, TinyId, UserId};
+use teahouse_proto::ids::{GroupId, SdkAppId, TinyId, UserId};
 use teahouse_proto::push::KickType;
 use teahouse_proto::time::{UnixMillis, UnixSeconds};
 use teahouse_store::{Direction, Partition, ReadError};
@@ -79,6 +79,31 @@ impl UserState {
 
     pub(crate) fn tiny_id(&self) -> Option<TinyId> {
         self.account().map(|account| TinyId(account.tiny_id))
+    }
+
+    /// Deletes the account, which is known to exist and to be in `groups`.
+    fn delete(
+        &mut self,
+        node: &Node,
+        app: SdkAppId,
+        user: &UserId,
+        groups: &BTreeSet<GroupId>,
+        change: &mut Change,
+    ) {
+        self.end_sessions(app, user, node.now(), change);
+        let Some(mut account) = self.account.take() else { return };
+        account.deleted_ms = node.now().0;
+        let tiny_id = account.tiny_id;
+        change.put(key::head(), &account);
+        change.delete_range(key::all_but_head());
+        change.job(node, Job::ListAccount(ListAccountJob { tiny_id, deleted: true }));
+        let names: Vec<String> = groups.iter().map(ToString::to_string).collect();
+        for groups in names.chunks(GROUPS_A_JOB) {
+            let groups = groups.to_vec();
+            change.job(node, Job::LeaveGroups(LeaveGroupsJob { tiny_id, groups }));
+        }
+        change.event(Event::AccountDeleted(AccountRef { app, user: user.clone() }));
+        *self = Self { account: Some(account), ..Self::default() };
     }
 
     /// Makes the account if it does not exist; says whether it did so.
@@ -206,30 +231,29 @@ pub(crate) async fn import(
 /// Deletes an account with all it has; says whether there was one. Its sessions end. Messages it has
 /// sent stay with those who received them.
 pub(crate) async fn delete(node: &Arc<Node>, app: &App, user: &UserId) -> Outcome<bool> {
-    let Some(tiny_id) = tiny_id(node, app, user).await? else { return Ok(false) };
-    let groups = conversation::groups::all(node, app, user).await?;
+    if tiny_id(node, app, user).await?.is_none() {
+        return Ok(false);
+    }
+    let mut groups = BTreeSet::from_iter(conversation::groups::all(node, app, user).await?);
     shorten(node, app, user).await?;
-    change_user(node, app, user, |state, change| {
-        if state.account().is_none() {
-            return Ok(false);
+    loop {
+        groups.extend(conversation::groups::all(node, app, user).await?);
+        let deleted = change_user(node, app, user, |state, change| {
+            if state.account().is_none() {
+                return Ok(Some(false));
+            }
+            // Gone from memory since: read it again first.
+            let Some(index) = &state.conversations else { return Ok(None) };
+            // Where somebody comes in whose index has no row yet, the job that makes it takes him out.
+            groups.extend(index.groups.keys().cloned());
+            state.delete(node, app.id(), user, &groups, change);
+            Ok(Some(true))
+        })
+        .await?;
+        if let Some(deleted) = deleted {
+            return Ok(deleted);
         }
-        state.end_sessions(app.id(), user, node.now(), change);
-        let account = state.account.as_mut().expect("just seen");
-        account.deleted_ms = node.now().0;
-        let job = ListAccountJob { tiny_id: account.tiny_id, deleted: true };
-        change.put(key::head(), account);
-        change.delete_range(key::all_but_head());
-        change.job(node, Job::ListAccount(job));
-        for groups in groups.chunks(GROUPS_A_JOB) {
-            let groups = groups.iter().map(ToString::to_string).collect();
-            change.job(node, Job::LeaveGroups(LeaveGroupsJob { tiny_id: tiny_id.0, groups }));
-        }
-        change.event(Event::AccountDeleted(AccountRef { app: app.id(), user: user.clone() }));
-        let account = state.account.take();
-        *state = UserState { account, ..UserState::default() };
-        Ok(true)
-    })
-    .await
+    }
 }
 
 /// Groups that one row of the outbox names.

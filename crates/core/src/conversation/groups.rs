@@ -159,7 +159,7 @@ pub(crate) async fn change_row(
     group: &GroupId,
     mut apply: impl FnMut(&mut GroupIndexRow, &mut Change),
 ) -> Outcome<bool> {
-    change_index(node, app, user, |index, change| {
+    change_index(node, app, user, None, |index, change| {
         let Some(row) = index.groups.get_mut(group) else { return false };
         apply(row, change);
         change.put(key::group_conversation(group), row);
@@ -168,17 +168,20 @@ pub(crate) async fn change_row(
     .await
 }
 
-/// Changes the index of an account; `otherwise` the default if it is not that account any more.
+/// Changes the index of an account, of whichever is there if none is named; the default if it is not there
+/// any more.
 async fn change_index<R: Default>(
     node: &Arc<Node>,
     app: &App,
     user: &UserId,
+    account: Option<TinyId>,
     mut apply: impl FnMut(&mut Conversations, &mut Change) -> R,
 ) -> Outcome<R> {
     loop {
         indexed(node, app, user).await?;
         let done = account::change_user(node, app, user, |state, change| {
-            if state.account().is_none() {
+            let there = state.tiny_id();
+            if there.is_none() || account.is_some_and(|account| there != Some(account)) {
                 return Ok(Some(R::default()));
             }
             // Gone from memory since: read it again first.
@@ -191,24 +194,23 @@ async fn change_index<R: Default>(
     }
 }
 
-/// Puts a group into a new member's index; carried out by the outbox.
+/// Puts a group into a new member's index; carried out by the outbox. Says whether the account that came
+/// in is still there.
 pub(crate) async fn index(
     node: &Arc<Node>,
     app: &App,
     group: &GroupId,
     incarnation: u64,
     joined: &JoinedRow,
-) -> Outcome<()> {
-    let Ok(user) = UserId::parse(&joined.user) else { return Ok(()) };
-    if account::tiny_id(node, app, &user).await? != Some(TinyId(joined.tiny_id)) {
-        return Ok(());
-    }
+) -> Outcome<bool> {
+    let Ok(user) = UserId::parse(&joined.user) else { return Ok(true) };
     let membership = (incarnation, joined.joined_as);
-    let listens = change_index(node, app, &user, |index, change| {
+    let account = Some(TinyId(joined.tiny_id));
+    let listens = change_index(node, app, &user, account, |index, change| {
         let row = index.groups.get(group);
         // Numbers rise: a job that comes late does not bring back what has ended since.
         if let Some(row) = row.filter(|row| (row.incarnation, row.joined_as) >= membership) {
-            return (row.incarnation, row.joined_as) == membership && listens(row);
+            return Some((row.incarnation, row.joined_as) == membership && listens(row));
         }
         let row = GroupIndexRow {
             incarnation,
@@ -220,9 +222,10 @@ pub(crate) async fn index(
         };
         change.put(key::group_conversation(group), &row);
         index.groups.insert(group.clone(), row);
-        true
+        Some(true)
     })
     .await?;
+    let Some(listens) = listens else { return Ok(false) };
     // A device that logged in since the member came did not find the row, and has not been found then.
     if listens && is_member(node, app, group, &user, membership).await? {
         let key = (app.id(), group.clone());
@@ -230,7 +233,7 @@ pub(crate) async fn index(
             node.hub().listen(&key, &connection, &user);
         }
     }
-    Ok(())
+    Ok(true)
 }
 
 /// Takes a group out of the index of somebody who has left; carried out by the outbox.
@@ -243,7 +246,7 @@ pub(crate) async fn unindex(
 ) -> Outcome<()> {
     let Ok(user) = UserId::parse(&left.user) else { return Ok(()) };
     let membership = (incarnation, left.joined_as);
-    let removed = change_index(node, app, &user, |index, change| {
+    let removed = change_index(node, app, &user, None, |index, change| {
         let is_old = |row: &GroupIndexRow| (row.incarnation, row.joined_as) <= membership;
         let removed = index.groups.get(group).is_some_and(is_old);
         if removed {
@@ -376,7 +379,7 @@ pub(crate) async fn delete(
     let sync = app.facts().settings.conversation_sync_delete;
     let known = summaries(node, app, user).await?;
     let known: Vec<_> = known.into_iter().filter(|s| groups.contains(&s.group)).collect();
-    change_index(node, app, user, |index, change| {
+    change_index(node, app, user, None, |index, change| {
         let mut found = Vec::new();
         for summary in &known {
             let Some(row) = index.groups.get_mut(&summary.group) else { continue };

@@ -11,6 +11,7 @@ use teahouse_store::Direction;
 
 use super::message::{Faces, GroupRef};
 use super::{GroupState, change_group};
+use crate::app::App;
 use crate::conversation;
 use crate::entity::{Change, in_parallel};
 use crate::error::Outcome;
@@ -288,7 +289,14 @@ pub(crate) async fn index_members(
     let incarnation = job.incarnation;
     let joins = in_parallel(job.joined.clone(), AT_ONCE, |joined| {
         let (app, group) = (app.clone(), group.clone());
-        async move { conversation::groups::index(node, &app, &group, incarnation, &joined).await }
+        async move {
+            if conversation::groups::index(node, &app, &group, incarnation, &joined).await? {
+                return Ok(());
+            }
+            // Deleted while it came in: nobody knew yet that there was a group to leave.
+            let Ok(user) = UserId::parse(&joined.user) else { return Ok(()) };
+            leave(node, &app, &group, &user, TinyId(joined.tiny_id)).await
+        }
     });
     joins.await.into_iter().collect::<Outcome<()>>()?;
     let leaves = in_parallel(job.left.clone(), AT_ONCE, |left| {
@@ -364,20 +372,30 @@ pub(crate) async fn leave_all(
 ) -> Outcome<()> {
     let Some(app) = node.app(app) else { return Ok(()) };
     for id in groups.iter().filter_map(|id| GroupId::parse(id).ok()) {
-        let faces = Arc::new(Faces::new());
-        change_group(node, &app, &id, |state, change| {
-            if state.member(user, tiny_id).is_none() {
-                return Ok(());
-            }
-            let group = state.reference(app.id(), &id)?;
-            let act = Act { node, group, operator: user.as_str(), faces: &faces };
-            let how =
-                Moving { kind: TipKind::Quit, tip: true, notice: true, reason: "", origin: None };
-            Ok(state.leave(&act, std::slice::from_ref(user), &how, change)?)
-        })
-        .await?;
+        leave(node, &app, &id, user, tiny_id).await?;
     }
     Ok(())
+}
+
+/// Takes a deleted account out of a group, if it is in.
+async fn leave(
+    node: &Arc<Node>,
+    app: &App,
+    id: &GroupId,
+    user: &UserId,
+    tiny_id: TinyId,
+) -> Outcome<()> {
+    let faces = Arc::new(Faces::new());
+    change_group(node, app, id, |state, change| {
+        if state.member(user, tiny_id).is_none() {
+            return Ok(());
+        }
+        let group = state.reference(app.id(), id)?;
+        let act = Act { node, group, operator: user.as_str(), faces: &faces };
+        let how = Moving { kind: TipKind::Quit, tip: true, notice: true, reason: "", origin: None };
+        Ok(state.leave(&act, std::slice::from_ref(user), &how, change)?)
+    })
+    .await
 }
 
 /// How many more members a group may have, and whether so many fit.
