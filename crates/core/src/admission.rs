@@ -2,8 +2,8 @@
 //! itself was found valid and before anything changes. A new check (friendship, block list, mute,
 //! webhook, moderation, flow control) is added here and then holds on every face.
 
-use teahouse_proto::error::ErrorCode;
-use teahouse_proto::ids::{GroupId, UserId};
+use teahouse_proto::error::{Error, ErrorCode};
+use teahouse_proto::ids::{GroupId, TinyId, UserId};
 
 use crate::account;
 use crate::caller::{Caller, Who};
@@ -22,26 +22,33 @@ use crate::pair::Ends;
 pub(crate) async fn to_user(caller: &Caller, from: UserId, to: UserId) -> Outcome<Ends> {
     let (node, app) = (caller.node(), caller.app());
     let own_tiny = account::existing(node, app, &from, ErrorCode::AccountUnknown).await?;
-    if let Who::User(identity) = caller.who()
-        && identity.tiny_id != own_tiny
-    {
-        return Err(ErrorCode::SessionInvalid.into());
-    }
+    check_account(caller, own_tiny)?;
     let peer_tiny = account::existing(node, app, &to, ErrorCode::ToAccountUnknown).await?;
     Ok(Ends { own: from, own_tiny, peer: to, peer_tiny })
+}
+
+/// Refuses a caller whose account was deleted since the request was let in, when another one of its name
+/// is there.
+fn check_account(caller: &Caller, there: TinyId) -> Result<(), Error> {
+    match caller.who() {
+        Who::User(identity) if identity.tiny_id != there => Err(ErrorCode::SessionInvalid.into()),
+        Who::User(_) | Who::Admin(_) | Who::Guest { .. } | Who::System => Ok(()),
+    }
 }
 
 /// Lets a message into a group: whoever sends it may do so, and it is within the group's limit. A live
 /// room has its own limit, behind this.
 ///
 /// # Errors
-/// `GroupNotFound`, `GroupPermissionDenied`, `SenderMuted`, `GroupMessagesTooFrequent`.
+/// `GroupNotFound`, `GroupPermissionDenied`, `SenderMuted`, `GroupMessagesTooFrequent`; `SessionInvalid` as
+/// for [`to_user`].
 pub(crate) async fn to_group(
     caller: &Caller,
     id: &GroupId,
     message: &NewGroupMessage,
 ) -> Outcome<GroupRef> {
     let (node, app) = (caller.node(), caller.app());
+    check_account(caller, message.from_tiny_id)?;
     let entity = group::group(node, app, id).await?;
     let now = node.now();
     let reference = entity.read(|state| {
@@ -61,7 +68,7 @@ pub(crate) async fn to_group(
         } else {
             state.may_send(message, now)?;
         }
-        Ok::<_, teahouse_proto::error::Error>(reference)
+        Ok::<_, Error>(reference)
     })?;
     if !room::is_room(reference.kind) {
         flow::admit(node, app, id, message.priority).await?;
