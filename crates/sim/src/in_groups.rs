@@ -29,6 +29,8 @@ pub(crate) struct OwnGroups {
     last: BTreeMap<usize, u64>,
     /// Numbers of the messages that it has.
     seen: BTreeSet<u32>,
+    /// When its last list was asked for.
+    listed: Step,
 }
 
 /// What was pushed of groups on one link: group, which one under its id, sequence number.
@@ -150,12 +152,18 @@ impl Device {
             let is_member = groups.is_surely(group, Fact::Member(self.user), asked, context.step);
             let Some(member) = own.member(self.user).filter(|_| is_member) else { continue };
             let through = own.last_at(asked);
+            // Who comes in while a device logs in is found by its list or not; it is told what follows.
+            let before = self.groups.listed;
+            let was_member = groups.is_surely(group, Fact::Member(self.user), before, asked);
             let news = own.places().find(|(seq, stored)| {
                 let is_mine = |number: u32| {
                     groups.messages[number as usize].author == Author::Device(self.number)
                 };
                 let is_new = |number: u32| !self.groups.seen.contains(&number) && !is_mine(number);
-                *seq > member.after && *seq <= through && stored.message.is_some_and(is_new)
+                *seq > member.after
+                    && *seq <= through
+                    && (was_member || stored.step > before)
+                    && stored.message.is_some_and(is_new)
             });
             if let Some((seq, stored)) = news
                 && !listed.contains(&group)
@@ -166,6 +174,7 @@ impl Device {
                 )));
             }
         }
+        self.groups.listed = asked;
         Ok(())
     }
 }
