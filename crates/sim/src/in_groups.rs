@@ -101,7 +101,8 @@ impl Device {
                 is_it && (is_meeting(group) || own.was_member(self.user, *seq))
             })
         };
-        if is_whole && context.ledger.groups.of(group).any(fits) {
+        // Of a group that is being made there is a page already, an empty one.
+        if page.is_empty() || (is_whole && context.ledger.groups.of(group).any(fits)) {
             return Ok(());
         }
         Err(broken(format!("u{} is shown of g{group}: {page:?}", self.user)))
@@ -406,7 +407,9 @@ impl Sim {
         let groups = &self.ledger.groups;
         let last = self.links[&id].groups.iter().rfind(|pushed| pushed.0 == group).copied();
         let mut why = format!("is not durable at {seq}");
-        for (place, own) in groups.of(group).enumerate() {
+        // Tips look alike: of two groups under one id it is the present one's.
+        let places: Vec<_> = groups.of(group).enumerate().collect();
+        for (place, own) in places.into_iter().rev() {
             let Some(stored) = own.at(seq).filter(|stored| stored.message == message) else {
                 continue;
             };

@@ -984,6 +984,8 @@ impl Sim {
             }
             self.clock.advance(1_000);
             self.begin_tick();
+            // Before anybody finds that there is nothing to do: what waited for its time goes on.
+            self.process.iter().for_each(Process::run_due);
             quiet_ticks += 1;
         }
         self.is_settling = false;
