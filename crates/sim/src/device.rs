@@ -399,10 +399,7 @@ impl Device {
     /// Which message the request was about.
     pub(crate) fn group_message_asked(&self, seq: u64) -> Option<u32> {
         let asked = self.outstanding.iter().find(|asked| asked.seq == seq)?;
-        match asked.purpose {
-            Purpose::GroupSend { message } => Some(message),
-            _ => None,
-        }
+        if let Purpose::GroupSend { message } = asked.purpose { Some(message) } else { None }
     }
 
     /// A frame arrives. `queued` is the step in which the server put it into its queue.
@@ -438,13 +435,12 @@ impl Device {
 
     fn refused(&mut self, asked: &Outstanding, code: i64, context: &mut Context<'_>) {
         let done = if is_internal(asked.servcmd, code) { Truth::Perhaps } else { Truth::No };
-        match asked.purpose {
-            Purpose::GroupDeed { deed } => context.ledger.groups.answered(deed, done, context.step),
-            Purpose::GroupMark { mark } => {
-                let mark = &mut context.ledger.groups.marks[mark];
-                (mark.done, mark.over) = (done, context.step);
-            }
-            _ => {}
+        if let Purpose::GroupDeed { deed } = asked.purpose {
+            context.ledger.groups.answered(deed, done, context.step);
+        }
+        if let Purpose::GroupMark { mark } = asked.purpose {
+            let mark = &mut context.ledger.groups.marks[mark];
+            (mark.done, mark.over) = (done, context.step);
         }
         let is_session_over = matches!(code, 1002 | 20_002 | 70_001 | 70_052);
         match asked.purpose {

@@ -214,9 +214,7 @@ impl Sim {
 
     /// An account is about to be deleted.
     pub(crate) fn user_goes(&mut self, user: usize) {
-        let deed = self.deed(None, What::Gone(user));
-        // A deletion that is not answered may have happened, too.
-        self.ledger.groups.deeds[deed].done = Truth::Perhaps;
+        self.deed(None, What::Gone(user));
     }
 
     pub(crate) fn user_is_gone(&mut self, user: usize, asked: Step) {
@@ -305,48 +303,52 @@ impl Sim {
                 if is_meeting(group) {
                     body["Type"] = json!("ChatRoom");
                 }
-                self.backend_does("group_open_http_svc/create_group", group, body, |_| {
-                    What::Create(user, other)
-                });
+                self.backend_does(
+                    "group_open_http_svc/create_group",
+                    group,
+                    body,
+                    What::Create(user, other),
+                );
             }
             55..70 => {
                 let body = json!({"GroupId": id, "MemberList": [{"Member_Account": name(user)}]});
-                self.backend_does("group_open_http_svc/add_group_member", group, body, |_| {
-                    What::In(user)
-                });
+                self.backend_does(
+                    "group_open_http_svc/add_group_member",
+                    group,
+                    body,
+                    What::In(user),
+                );
             }
             70..80 => {
                 let body = json!({"GroupId": id, "MemberToDel_Account": [name(user)]});
-                self.backend_does("group_open_http_svc/delete_group_member", group, body, |_| {
-                    What::Out(user)
-                });
+                self.backend_does(
+                    "group_open_http_svc/delete_group_member",
+                    group,
+                    body,
+                    What::Out(user),
+                );
             }
             80..96 => {
                 let mutes = self.dice.chance(400);
                 let seconds = if mutes { FOR_EVER } else { 0 };
                 let body =
                     json!({"GroupId": id, "Members_Account": [name(user)], "MuteTime": seconds});
-                self.backend_does("group_open_http_svc/forbid_send_msg", group, body, |_| {
-                    if mutes { What::Mute(user) } else { What::Unmute(user) }
-                });
+                self.backend_does(
+                    "group_open_http_svc/forbid_send_msg",
+                    group,
+                    body,
+                    if mutes { What::Mute(user) } else { What::Unmute(user) },
+                );
             }
             _ => {
                 let body = json!({"GroupId": id});
-                self.backend_does("group_open_http_svc/destroy_group", group, body, |_| {
-                    What::Dismiss
-                });
+                self.backend_does("group_open_http_svc/destroy_group", group, body, What::Dismiss);
             }
         }
     }
 
-    fn backend_does(
-        &mut self,
-        path: &'static str,
-        group: usize,
-        body: Value,
-        what: impl FnOnce(()) -> What,
-    ) {
-        let deed = self.deed(Some(group), what(()));
+    fn backend_does(&mut self, path: &'static str, group: usize, body: Value, what: What) {
+        let deed = self.deed(Some(group), what);
         self.call(path, body, BackendWork::Deed(deed));
     }
 
@@ -419,10 +421,11 @@ impl Sim {
             }
             let sent = message.map_or(stored.step, |m| groups.messages[m as usize].sent);
             // Whoever logs in while he is taken out may hear a little more, until that is answered.
-            if !own.was_member(user, seq)
-                && !(own.memberships.iter().any(|m| m.user == user)
-                    && groups.may_be(group, Fact::Member(user), true, sent, now))
-            {
+            let may_be = || {
+                own.memberships.iter().any(|m| m.user == user)
+                    && groups.may_be(group, Fact::Member(user), true, sent, now)
+            };
+            if !own.was_member(user, seq) && !may_be() {
                 why = format!("is not for u{user}");
                 continue;
             }
