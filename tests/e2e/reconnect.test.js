@@ -15,33 +15,11 @@ cleanUpAfterwards();
 
 /** @type {import('./harness/server.js').Server} */
 let server;
-/** @type {string} */ let pacemaker;
 
 before(async () => {
   server = await startServer();
-  await server.set({ 'rest.calls_per_second': 100_000 }); // `serverPast` asks as fast as it can.
-  pacemaker = userNamed('pacemaker');
-  await server.restOk('im_open_login_svc/account_import', { UserID: pacemaker });
+  await server.set({ 'rest.calls_per_second': 100_000 }); // `past` asks as fast as it can.
 });
-
-/**
- * Waits until a connection is old enough: the packages come back at once from one that lived for a second, and else
- * only with their next request.
- */
-const aged = () => serverPast(nowSeconds() + 1);
-
-/** Waits until the server stamps messages with a later second than `time`. @param {number} time */
-async function serverPast(time) {
-  for (let random = 1; ; random += 1) {
-    const { MsgTime } = await server.restOk('openim/sendmsg', {
-      To_Account: pacemaker,
-      OnlineOnlyFlag: 1,
-      MsgRandom: random,
-      MsgBody: [{ MsgType: 'TIMTextElem', MsgContent: { Text: 'tick' } }],
-    });
-    if (MsgTime > time) return;
-  }
-}
 
 /** The requests of that command that a client sent. @param {import('./harness/client.js').Client} client @param {string} command */
 const requestsOf = (client, command) =>
@@ -60,7 +38,7 @@ for (const sdk of SDKS) {
       proxy = await startProxy(server);
       alice = await server.startClient({ sdk, user: userNamed('alice') });
       bob = await server.startClient({ sdk, user: userNamed('bob'), through: proxy });
-      await aged();
+      await server.connectionsAged();
     }
 
     /** Ends the network of Bob for as long as `meanwhile` takes, and waits until he has caught up. @param {() => Promise<void>} meanwhile */
@@ -109,7 +87,7 @@ for (const sdk of SDKS) {
       await withoutNetwork(async () => {
         let { time } = first;
         for (const text of texts) {
-          await serverPast(time);
+          await server.past(time);
           ({ time } = await alice.sendText(bob.user, text));
         }
       });
@@ -142,7 +120,7 @@ for (const sdk of SDKS) {
       const { time } = await bob.sendText(alice.user, 'answer');
       const texts = Array.from({ length: 40 }, (_, index) => `gap ${index}`);
       await withoutNetwork(async () => {
-        await serverPast(time);
+        await server.past(time);
         for (const text of texts) await alice.sendText(bob.user, text);
       });
       for (const text of texts) await bob.message(text);
@@ -184,10 +162,10 @@ for (const sdk of SDKS) {
       await server.restOk('im_open_login_svc/account_import', { UserID: user });
       const texts = Array.from({ length: 30 }, (_, index) => `waiting ${index}`);
       for (const text of texts) await alice.sendText(user, text);
-      await aged();
+      await server.connectionsAged();
       bob = await server.startClient({ sdk, user, through: proxy });
       await bob.conversationWhere(alice.user, (conversation) => conversation?.unreadCount === texts.length);
-      await aged();
+      await server.connectionsAged();
       await withoutNetwork(() => alice.sendText(user, 'in the gap').then());
       await bob.message('in the gap');
       await fence();
@@ -204,7 +182,7 @@ for (const sdk of SDKS) {
       await bob.message('during the first');
       await alice.sendText(bob.user, 'between');
       await bob.message('between');
-      await aged();
+      await server.connectionsAged();
       await withoutNetwork(() => alice.sendText(bob.user, 'during the second').then());
       await bob.message('during the second');
       await fence();
@@ -302,7 +280,7 @@ describe('gap recovery as bare frames', () => {
       });
     for (let volley = 0; volley < 3; volley += 1) {
       const sent = await Promise.all(Array.from({ length: 40 }, (_, index) => send(1 + volley * 40 + index)));
-      await serverPast(Math.max(...sent.map(({ MsgTime }) => MsgTime)));
+      await server.past(Math.max(...sent.map(({ MsgTime }) => MsgTime)));
     }
     const connection = await server.openRaw();
     await connection.login(bob);

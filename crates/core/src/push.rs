@@ -1,5 +1,6 @@
 //! From domain events to frames: who is told what. The only place that makes pushes.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use teahouse_proto::group::Priority;
@@ -7,8 +8,8 @@ use teahouse_proto::ids::UserId;
 use teahouse_proto::message::SendControl;
 use teahouse_proto::platform::Platform;
 use teahouse_proto::push::{
-    self, C2cMessage, C2cNotice, ConversationChange, ConversationRef, GroupNotice, GroupPiece,
-    Kickout, NameCard, NoticeKind, ProfileChange, ProfileField, PushOptions,
+    self, C2cMessage, C2cNotice, ConversationChange, ConversationRef, GroupAtTip, GroupNotice,
+    GroupPiece, Kickout, NameCard, NoticeKind, ProfileChange, ProfileField, PushOptions,
 };
 
 use crate::event::{
@@ -180,11 +181,7 @@ fn group_message(node: &Node, said: &GroupSaid) {
     let is_told = said.row.tip.is_some() && said.priority() != Priority::Low;
     let weight = if is_room && !is_told { Weight::of_room(said.priority()) } else { Weight::Keep };
     let hand_on = |piece: GroupPiece| {
-        let now = node.now();
-        let due = node.hub().publish(&key, now, || Piece { piece, weight, from });
-        if let Some((due, topic)) = due {
-            node.agenda().enter(due, Due::Flush(topic));
-        }
+        publish(node, &key, Piece { piece, weight, from, only: None });
     };
     if is_room {
         room::deliver(node, &app, said, hand_on);
@@ -192,7 +189,41 @@ fn group_message(node: &Node, said: &GroupSaid) {
         counted!("teahouse_messages_total", "kind" => "group").increment(1);
         if node.hub().topic(&key).is_some() {
             hand_on(said.piece());
+            mentioned(node, said);
         }
+    }
+}
+
+/// Tells those who are mentioned in a message, behind the message itself.
+fn mentioned(node: &Node, said: &GroupSaid) {
+    let mentions = &said.row.mentions;
+    let all = mentions.iter().any(|mention| mention.all);
+    let tip = |you| GroupAtTip {
+        from: &said.row.from,
+        random: said.row.random,
+        client_seq: said.row.client_seq,
+        group_id: &said.group.id,
+        seq: said.seq,
+        you,
+        all,
+    };
+    let users: BTreeSet<&str> = mentions.iter().map(|mention| mention.user.as_str()).collect();
+    let users = users.into_iter().filter_map(|user| UserId::parse(user).ok());
+    let devices: Vec<_> =
+        users.flat_map(|user| node.hub().connections(said.group.app, &user)).collect();
+    let key = key(&said.group);
+    for (you, only) in [(true, Some(devices)), (false, None)] {
+        let is_wanted = only.as_ref().map_or(all, |devices| !devices.is_empty());
+        if is_wanted {
+            let piece = GroupPiece::mention(&tip(you));
+            publish(node, &key, Piece { piece, weight: Weight::Keep, from: None, only });
+        }
+    }
+}
+
+fn publish(node: &Node, key: &TopicKey, piece: Piece) {
+    if let Some((due, topic)) = node.hub().publish(key, node.now(), || piece) {
+        node.agenda().enter(due, Due::Flush(topic));
     }
 }
 

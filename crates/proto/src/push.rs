@@ -17,9 +17,9 @@ use crate::platform::Platform;
 use crate::time::UnixSeconds;
 
 pub use group::{
-    EVENT_MESSAGE, EVENT_NOTICE, EVENT_TIP, Face, GroupAt, GroupChanges, GroupContent, GroupInfo,
-    GroupMessage, GroupNotice, GroupRead, GroupTip, NameCard, NoticeKind, PLACE_GONE,
-    SYSTEM_ACCOUNT, TipKind,
+    EVENT_AT, EVENT_MESSAGE, EVENT_NOTICE, EVENT_TIP, Face, GroupAt, GroupAtTip, GroupChanges,
+    GroupContent, GroupInfo, GroupMessage, GroupNotice, GroupRead, GroupTip, NameCard, NoticeKind,
+    PLACE_GONE, SYSTEM_ACCOUNT, TipKind,
 };
 
 /// Command of ordinary pushes.
@@ -225,10 +225,20 @@ impl GroupPiece {
     /// Encodes `message`.
     #[must_use]
     pub fn new(message: &GroupMessage<'_>) -> Self {
+        Self::of(message.event, message)
+    }
+
+    /// Encodes a mention.
+    #[must_use]
+    pub fn mention(tip: &GroupAtTip<'_>) -> Self {
+        Self::of(EVENT_AT, tip)
+    }
+
+    fn of(event: u32, data: &impl Serialize) -> Self {
         // A guess at the size that spares most messages a reallocation.
         let mut buffer = Vec::with_capacity(1_024);
-        frame::write_json(&mut buffer, message);
-        Self { event: message.event, json: buffer.into() }
+        frame::write_json(&mut buffer, data);
+        Self { event, json: buffer.into() }
     }
 
     /// Bytes it takes in a frame.
@@ -254,6 +264,7 @@ pub fn group_frame<'a>(pieces: impl IntoIterator<Item = &'a GroupPiece> + Clone)
             }
             buffer.put_slice(match piece.event {
                 EVENT_MESSAGE => b"{\"Event\":3,\"GroupMsgArray\":[",
+                EVENT_AT => b"{\"Event\":12,\"GroupTips\":[",
                 _ => b"{\"Event\":4,\"GroupTips\":[" as &[u8],
             });
             open = Some(piece.event);

@@ -9,7 +9,20 @@ export const SDKS = /** @type {const} */ (['chat', 'tim']);
 /** @typedef {'chat' | 'tim'} Sdk */
 /** @typedef {{direction: 'in' | 'out' | 'open' | 'close', binary?: boolean, compressed?: boolean, frame?: any, url?: string, code?: number}} Frame */
 
+/**
+ * A package refuses calls (2996) when it has asked for groups more often in a second than it allows itself, and it also
+ * asks by itself. Calls that need one of these requests wait for their turn, with some left for the package.
+ */
+const LOOK_UP = /^(million_)?group_open_http_svc\.get_group_self_member_info$/;
+const LOOKING_UP = new Set(['createGroup', 'joinGroup', 'getGroupProfile', 'updateGroupProfile', 'changeGroupOwner']);
+const LOOK_UPS_A_SECOND = { chat: 4, tim: 16 };
+
 const SDK_PROCESS = fileURLToPath(new URL('./sdk-process.js', import.meta.url));
+
+/** The package's name for the conversation with a user or in a group. @param {string | {group: string}} other */
+export function conversationID(other) {
+  return typeof other === 'string' ? `C2C${other}` : `GROUP${other.group}`;
+}
 
 /** An error that the client package reported. */
 export class SdkError extends Error {
@@ -43,6 +56,8 @@ export class Client {
     this.uncaught = [];
     /** @type {string[]} Requests that did not use the socket; must stay empty. */
     this.strayRequests = [];
+    /** When it asked for groups. @type {number[]} */
+    this.lookUps = [];
     this.output = '';
     /** Why there is no use in going on. @type {string | undefined} */
     this.abandonedFor = undefined;
@@ -68,6 +83,7 @@ export class Client {
         break;
       case 'frame': {
         const { kind, ...frame } = message;
+        if (frame.direction === 'out' && LOOK_UP.test(frame.frame.head.servcmd)) this.lookUps.push(performance.now());
         this.frames.add(frame);
         break;
       }
@@ -123,8 +139,18 @@ export class Client {
    * @param {...any} args
    * @returns {Promise<any>} What the method's promise resolved to; for most methods `{code: 0, data}`.
    */
-  call(method, ...args) {
+  async call(method, ...args) {
+    if (LOOKING_UP.has(method)) await this.#turnToLookUp();
     return this.#ask('call', { method, args });
+  }
+
+  async #turnToLookUp() {
+    for (;;) {
+      const [oldest] = this.lookUps.slice(-LOOK_UPS_A_SECOND[this.sdk]);
+      const left = oldest === undefined ? 0 : oldest + 1_050 - performance.now();
+      if (this.lookUps.length < LOOK_UPS_A_SECOND[this.sdk] || left <= 0) return;
+      await new Promise((resolve) => setTimeout(resolve, left));
+    }
   }
 
   /** Logs in and waits until the package says that it is ready. @param {{userID: string, userSig: string}} identity */
@@ -230,29 +256,36 @@ export class Client {
     return frame;
   }
 
-  /** The conversation with one user as the package shows it now, or `undefined`. @param {string} peer */
-  async conversation(peer) {
+  /**
+   * The conversation with a user, or `{group}`, as the package shows it now, or `undefined`.
+   *
+   * @param {string | {group: string}} other
+   */
+  async conversation(other) {
+    const id = conversationID(other);
     const { data } = await this.call('getConversationList');
-    return data.conversationList.find((/** @type {any} */ item) => item.conversationID === `C2C${peer}`);
+    return data.conversationList.find((/** @type {any} */ item) => item.conversationID === id);
   }
 
   /**
-   * Waits until the conversation with `peer` is as `predicate` wants it, looking again at each change of the list.
+   * Waits until the conversation is as `predicate` wants it, looking again at each change of the list.
    *
-   * @param {string} peer
+   * @param {string | {group: string}} other As for `conversation`.
    * @param {(conversation: any) => boolean} predicate Sees `undefined` while there is no such conversation.
    * @returns {Promise<any>}
    */
-  async conversationWhere(peer, predicate) {
+  async conversationWhere(other, predicate) {
     const changes = () => this.events.entries.filter(({ name }) => name === 'onConversationListUpdated').length;
     for (;;) {
       const seen = changes();
-      const conversation = await this.conversation(peer);
+      const conversation = await this.conversation(other);
       if (predicate(conversation)) return conversation;
       await this.events
         .atLeast(seen + 1, ({ name }) => name === 'onConversationListUpdated')
         .catch((error) => {
-          throw new Error(`conversation with ${peer} stayed ${JSON.stringify(conversation)}: ${error.message}`);
+          throw new Error(
+            `conversation ${conversationID(other)} stayed ${JSON.stringify(conversation)}: ${error.message}`,
+          );
         });
     }
   }

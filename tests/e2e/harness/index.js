@@ -4,9 +4,12 @@ import { stopClients } from './client.js';
 import { stopProxies } from './proxy.js';
 import { stopServers } from './server.js';
 
-export { DEADLINE_MS, SDKS, SdkError } from './client.js';
+export { DEADLINE_MS, SDKS, SdkError, conversationID } from './client.js';
+export { CLIENT_ELEMENTS, REST_ELEMENTS } from './elements.js';
+export * from './groups.js';
 export { storedTexts } from './history.js';
 export { startProxy } from './proxy.js';
+export { mostWithin, startStopwatch } from './stopwatch.js';
 export { ADMINISTRATOR, newApp, newDirectory, run, startServer } from './server.js';
 export { decode, nowSeconds, sign, signAt, tamper } from './signatures.js';
 
@@ -28,19 +31,19 @@ export function userNamed(name) {
 }
 
 /**
- * Fails with a sentence when the promise does not reject with that code.
+ * Fails with a sentence when the promise does not reject with one of these codes.
  *
  * @param {Promise<any>} promise
- * @param {number} code
+ * @param {...number} codes
  * @returns {Promise<any>} The error.
  */
-export async function refusedWith(promise, code) {
+export async function refusedWith(promise, ...codes) {
   let value;
   try {
     value = await promise;
   } catch (error) {
-    if (/** @type {any} */ (error).code === code) return error;
+    if (codes.includes(/** @type {any} */ (error).code)) return error;
     throw error;
   }
-  throw new Error(`expected a refusal with ${code}, got ${JSON.stringify(value)}`);
+  throw new Error(`expected a refusal with ${codes.join(' or ')}, got ${JSON.stringify(value)}`);
 }

@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { DEADLINE_MS, openClient } from './client.js';
 import { Journal } from './journal.js';
 import { RawConnection } from './raw.js';
-import { sign } from './signatures.js';
+import { nowSeconds, sign } from './signatures.js';
 
 /** @typedef {import('./signatures.js').App} App */
 /** @typedef {{code: number | null, signal: string | null, stdout: string, stderr: string}} Outcome */
@@ -202,6 +202,29 @@ export class Server {
       throw new Error(`${operation}: ${JSON.stringify(answer)}`);
     }
     return answer;
+  }
+
+  /** Waits until the server stamps messages with a later second than `time`. @param {number} time */
+  async past(time) {
+    const pacemaker = 'pacemaker';
+    await this.restOk('im_open_login_svc/account_import', { UserID: pacemaker });
+    for (let random = 1; ; random += 1) {
+      const { MsgTime } = await this.restOk('openim/sendmsg', {
+        To_Account: pacemaker,
+        OnlineOnlyFlag: 1,
+        MsgRandom: random,
+        MsgBody: [{ MsgType: 'TIMTextElem', MsgContent: { Text: 'tick' } }],
+      });
+      if (MsgTime > time) return;
+    }
+  }
+
+  /**
+   * Waits until a connection that was just opened is old enough: the packages come back at once from one that lived for a
+   * second, and else only with their next request.
+   */
+  async connectionsAged() {
+    await this.past(nowSeconds() + 1);
   }
 
   /** @param {string} path @param {string} body */

@@ -122,9 +122,14 @@ impl Room {
         lock(&self.state).viewers.len()
     }
 
-    /// Those of `users`, or of all if there are none given, who are in.
+    /// Whether this account is in.
     pub(crate) fn has_viewer(&self, user: &UserId, tiny_id: TinyId) -> bool {
         lock(&self.state).viewers.get(user).is_some_and(|viewer| viewer.tiny_id == tiny_id)
+    }
+
+    /// Whether somebody of that name is in.
+    pub(crate) fn has_user(&self, user: &UserId) -> bool {
+        lock(&self.state).viewers.contains_key(user)
     }
 
     fn users(&self) -> Vec<UserId> {

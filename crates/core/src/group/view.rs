@@ -351,6 +351,34 @@ pub(crate) async fn members(
     Ok(found)
 }
 
+/// Those of `users` who are in a live room, or own it.
+pub(crate) async fn viewers(
+    node: &Node,
+    app: &App,
+    group: &GroupId,
+    users: &[UserId],
+) -> Outcome<Vec<Membership>> {
+    let room = app.rooms.find(group);
+    let entity = super::group(node, app, group).await?;
+    Ok(entity.read(|state| {
+        let viewer = |user: &UserId| {
+            let role = state.role(user);
+            let is_in = room.as_ref().is_some_and(|room| room.has_user(user));
+            (is_in || role.is_some()).then(|| Membership {
+                user: user.clone(),
+                member: MemberRow {
+                    role: role.unwrap_or(Role::Member).number(),
+                    ..MemberRow::default()
+                },
+                muted_until: state.mutes.get(user).copied().unwrap_or_default(),
+                online: is_in,
+                index: None,
+            })
+        };
+        users.iter().filter_map(viewer).collect()
+    }))
+}
+
 /// How many users of a group are connected.
 pub(crate) async fn online(node: &Node, app: &App, group: &GroupId) -> Outcome<u64> {
     if let Some(room) = app.rooms.find(group) {

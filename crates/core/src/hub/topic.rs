@@ -71,6 +71,16 @@ pub(crate) struct Piece {
     pub(crate) weight: Weight,
     /// The connection that it came from, which has it already.
     pub(crate) from: Option<Arc<Connection>>,
+    /// Only these connections get it, in its place between the others.
+    pub(crate) only: Option<Vec<Arc<Connection>>>,
+}
+
+impl Piece {
+    fn is_for(&self, connection: &Arc<Connection>) -> bool {
+        let is_it = |other: &Arc<Connection>| Arc::ptr_eq(other, connection);
+        let is_own = self.from.as_ref().is_some_and(is_it);
+        !is_own && self.only.as_ref().is_none_or(|only| only.iter().any(is_it))
+    }
 }
 
 /// A group or live room, as far as the hub is concerned.
@@ -203,7 +213,7 @@ impl Topic {
 /// Frames by weight, the heaviest first.
 type Weighed = Vec<(Weight, Arc<Frame>)>;
 
-/// Frames for all listeners, and other ones for those who have sent something of it.
+/// Frames for all listeners, and other ones for those who have sent something of it or get more.
 struct Batch {
     frames: Weighed,
     messages: usize,
@@ -213,14 +223,17 @@ struct Batch {
 impl Batch {
     fn new(gathered: &[Piece]) -> Self {
         let mut others: Vec<(Arc<Connection>, _)> = Vec::new();
-        for sender in gathered.iter().filter_map(|piece| piece.from.as_ref()) {
-            if others.iter().all(|(known, _)| !Arc::ptr_eq(known, sender)) {
-                let is_own =
-                    |piece: &Piece| piece.from.as_ref().is_some_and(|f| Arc::ptr_eq(f, sender));
-                others.push((sender.clone(), frames(gathered, |piece| !is_own(piece))));
+        let special =
+            gathered.iter().flat_map(|piece| piece.from.iter().chain(piece.only.iter().flatten()));
+        for connection in special {
+            if others.iter().all(|(known, _)| !Arc::ptr_eq(known, connection)) {
+                let own = frames(gathered, |piece| piece.is_for(connection));
+                others.push((connection.clone(), own));
             }
         }
-        Self { frames: frames(gathered, |_| true), messages: gathered.len(), others }
+        let for_all = |piece: &Piece| piece.only.is_none();
+        let messages = gathered.iter().filter(|piece| for_all(piece)).count();
+        Self { frames: frames(gathered, for_all), messages, others }
     }
 
     fn of(&self, connection: &Arc<Connection>) -> &[(Weight, Arc<Frame>)] {

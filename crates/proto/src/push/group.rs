@@ -20,6 +20,9 @@ pub const EVENT_TIP: u32 = 4;
 /// `Event` of a notice to one user.
 pub const EVENT_NOTICE: u32 = 5;
 
+/// `Event` of what is told to those who are mentioned.
+pub const EVENT_AT: u32 = 12;
+
 /// `IsPlaceMsg` of a message that is not there any more.
 pub const PLACE_GONE: u8 = 1;
 
@@ -392,6 +395,55 @@ impl Serialize for GroupNotice<'_> {
             remark_info: self.remark,
         };
         map.serialize_entry("MsgBody", &body)?;
+        map.end()
+    }
+}
+
+/// Told to those who are mentioned in a message, beside the message itself.
+#[derive(Debug, Clone)]
+pub struct GroupAtTip<'a> {
+    /// The sender.
+    pub from: &'a str,
+    /// Of the message.
+    pub random: u32,
+    /// Of the message.
+    pub client_seq: u32,
+    /// The group.
+    pub group_id: &'a GroupId,
+    /// Of the message.
+    pub seq: u64,
+    /// The receiver himself is mentioned.
+    pub you: bool,
+    /// Everybody is mentioned.
+    pub all: bool,
+}
+
+impl Serialize for GroupAtTip<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        #[serde(rename_all = "PascalCase")]
+        struct Tips<'a> {
+            #[serde(rename = "From_Account")]
+            from: &'a str,
+            group_id: &'a GroupId,
+            at_msg_seq: u64,
+            at_flag_list: Vec<u32>,
+        }
+        /// `AtFlagList` of a mention of the receiver, and of everybody.
+        const YOU: u32 = 1;
+        const ALL: u32 = 2;
+        let flags = [(self.you, YOU), (self.all, ALL)];
+        let tips = Tips {
+            from: self.from,
+            group_id: self.group_id,
+            at_msg_seq: self.seq,
+            at_flag_list: flags.iter().filter(|(on, _)| *on).map(|(_, flag)| *flag).collect(),
+        };
+        let mut map = serializer.serialize_map(Some(4))?;
+        map.serialize_entry("From_Account", self.from)?;
+        map.serialize_entry("MsgRandom", &self.random)?;
+        map.serialize_entry("ClientSeq", &self.client_seq)?;
+        map.serialize_entry("GroupAtTips", &tips)?;
         map.end()
     }
 }

@@ -108,6 +108,7 @@ struct GroupItem {
     to_account: GroupId,
     msg_time: UnixSeconds,
     msg_time_stamp: UnixSeconds,
+    /// Of the last stored message: clients page back from here, also when it is not the one that is shown.
     msg_seq: u64,
     #[serde(rename = "MsgGroupFrom_Account", skip_serializing_if = "Option::is_none")]
     from: Option<String>,
@@ -276,7 +277,7 @@ async fn group_item(caller: &Caller, summary: GroupSummary) -> Outcome<GroupItem
         kind: GROUP,
         msg_time,
         msg_time_stamp: msg_time,
-        msg_seq: seq,
+        msg_seq: summary.head.last,
         from_nick: last.as_ref().map(GroupSaid::sender_nick).unwrap_or_default().to_owned(),
         from_card: last.as_ref().map(|last| last.name_card.clone()).unwrap_or_default(),
         from,

@@ -1,9 +1,10 @@
 //! `group_open_http_svc/get_specified_group_member_info`: up to 50 members by id. Who is no member is left
-//! out.
+//! out. Of a live room the owner and the viewers are known.
 //!
 //! Callers: administrators, members.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -11,9 +12,10 @@ use teahouse_proto::error::{Error, ErrorCode};
 use teahouse_proto::ids::{GroupId, UserId};
 
 use super::{check_count, standing};
-use crate::caller::Caller;
+use crate::caller::{Caller, Who};
 use crate::error::Outcome;
 use crate::group;
+use crate::group::room::{self, Room};
 use crate::group::rules::Standing;
 use crate::group::view::{self, Choice, MemberView, Names};
 use crate::operation::Operation;
@@ -52,17 +54,25 @@ pub(crate) async fn run(caller: Caller, request: Request) -> Outcome<Response> {
     let (node, app, id) = (caller.node(), caller.app(), &request.group_id);
     check_count(request.members.len(), MEMBERS_MAX)?;
     let entity = group::group(node, app, id).await?;
-    entity.read(|state| -> Result<(), Error> {
-        let rules = state.rules()?;
-        rules.offers(rules.stored)?;
-        if standing(&caller, state) == Standing::Stranger {
+    let is_room = entity.read(|state| -> Result<bool, Error> {
+        let is_room = room::is_room(state.kind()?);
+        let views = |room: Arc<Room>| match caller.who() {
+            Who::User(identity) => room.has_viewer(&identity.user, identity.tiny_id),
+            Who::Admin(_) | Who::Guest { .. } | Who::System => false,
+        };
+        let is_stranger = standing(&caller, state) == Standing::Stranger;
+        if is_stranger && !app.rooms.find(id).is_some_and(views) {
             return Err(ErrorCode::GroupPermissionDenied.into());
         }
-        Ok(())
+        Ok(is_room)
     })?;
     let filter = request.member_info_filter.as_ref();
-    let choice = Choice { users: Some(&request.members), ..Choice::default() };
-    let found = view::members(node, app, id, &choice, filter).await?;
+    let found = if is_room {
+        view::viewers(node, app, id, &request.members).await?
+    } else {
+        let choice = Choice { users: Some(&request.members), ..Choice::default() };
+        view::members(node, app, id, &choice, filter).await?
+    };
     let (names, now) = (Names::of(&caller), caller.now().seconds());
     let member_list = found.iter().map(|found| MemberView::of(found, filter, names, now)).collect();
     Ok(Response { member_list })
