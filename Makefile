@@ -5,15 +5,23 @@ LISTEN ?= 127.0.0.1:8080
 RUNS ?= 1000000
 CARGO ?= cargo
 
-.PHONY: build run test test-rust test-e2e lint bench fuzz docs clean
+.PHONY: build web run test test-rust test-e2e test-web test-page chromium lint bench fuzz docs clean
 
-build:
+build: web
 	$(CARGO) build --release -p teahouse-server
+
+# The page at /, which becomes part of the binary.
+web: web/node_modules/.package-lock.json
+	cd web && npm run build
+
+web/node_modules/.package-lock.json: web/package-lock.json
+	cd web && npm ci --no-audit --no-fund
+	touch $@
 
 run: build
 	./target/release/teahouse serve --dev --data data --listen $(LISTEN)
 
-test: lint test-rust test-e2e
+test: lint test-rust test-web test-e2e test-page
 
 lint:
 	$(CARGO) fmt --all --check
@@ -27,8 +35,27 @@ test-e2e:
 	$(CARGO) build -p teahouse-server
 	cd tests/e2e && npm ci --no-audit --no-fund && TEAHOUSE_BIN=$(CURDIR)/target/debug/teahouse npm test
 
+test-web: web
+	cd web && npm run lint && npm test
+
+# The page in a real browser.
+test-page: web chromium
+	$(CARGO) build -p teahouse-server
+	cd web && TEAHOUSE_BIN=$(CURDIR)/target/debug/teahouse npm run test:page
+
+# Debian's browser, unless CHROMIUM names one or it is there.
+chromium:
+	@test -x "$${CHROMIUM:-/usr/bin/chromium}" || { \
+	  test "$$(id -u)" = 0 && command -v apt-get >/dev/null || { \
+	    echo "test-page needs a browser: install chromium, or set CHROMIUM to the path of one" >&2; exit 1; }; \
+	  apt-get update -q && apt-get install -q -y --no-install-recommends chromium; }
+
 bench: build
 	./target/release/teahouse bench W1
+	./target/release/teahouse bench W2
+	./target/release/teahouse bench W3
+	./target/release/teahouse bench W4
+	./target/release/teahouse bench W5
 	./target/release/teahouse bench W8
 
 fuzz:
@@ -40,4 +67,4 @@ docs:
 
 clean:
 	$(CARGO) clean
-	rm -rf tests/e2e/node_modules fuzz/target
+	rm -rf tests/e2e/node_modules web/node_modules web/*/dist fuzz/target

@@ -11,7 +11,7 @@ use teahouse_proto::ids::SdkAppId;
 use crate::client::Target;
 use crate::error::BenchError;
 use crate::load::FrameBytes;
-use crate::{raw, w1, w8};
+use crate::{broadcast, raw, w1, w2, w3, w4, w5, w8};
 
 /// Measures a server and the ceilings of the machine that it runs on.
 #[derive(Debug, Args)]
@@ -57,6 +57,18 @@ enum Workload {
     /// One-to-one messages with a durable acknowledgement, beside the two ceilings.
     #[command(name = "W1", alias = "w1")]
     W1(w1::W1Args),
+    /// A group of 500 members, all online: what is said to it arrives at each of them.
+    #[command(name = "W2", alias = "w2")]
+    W2(w2::W2Args),
+    /// A live room with thousands of viewers at a steady rate.
+    #[command(name = "W3", alias = "w3")]
+    W3(w3::W3Args),
+    /// A live room that is offered far more than it may have.
+    #[command(name = "W4", alias = "w4")]
+    W4(w4::W4Args),
+    /// Idle connections: memory and processor time.
+    #[command(name = "W5", alias = "w5")]
+    W5(w5::W5Args),
     /// Kill -9 at full W1 load, restart, and a look into every history.
     #[command(name = "W8", alias = "w8")]
     W8(w8::W8Args),
@@ -65,6 +77,9 @@ enum Workload {
     /// The raw server of the ceiling.
     #[command(hide = true)]
     RawServer(RawArgs),
+    /// The broadcasting server of the ceiling.
+    #[command(hide = true)]
+    RawBroadcast(broadcast::BroadcastArgs),
 }
 
 #[derive(Debug, Args)]
@@ -128,6 +143,11 @@ impl Common {
 pub fn run(args: &BenchArgs) -> Result<(), BenchError> {
     match &args.workload {
         Workload::W1(w1) => w1::run(&args.common, w1),
+        Workload::W2(w2) => w2::run(&args.common, w2),
+        Workload::W3(w3) => w3::run(&args.common, w3),
+        Workload::W4(w4) => w4::run(&args.common, w4),
+        Workload::W5(w5) => w5::run(&args.common, w5),
+        Workload::RawBroadcast(raw) => broadcast::serve(raw),
         Workload::W8(w8) => w8::run(&args.common, w8),
         Workload::Ceilings(ceilings) => w1::ceilings(&args.common, ceilings),
         Workload::RawServer(raw) => {

@@ -64,14 +64,19 @@ fn hex(digits: &[u8]) -> Option<u64> {
 
 /// All markers in `payload`, in order. What begins like one but is not is passed over.
 pub(crate) fn marks(payload: &[u8]) -> impl Iterator<Item = Mark> + '_ {
-    let mut rest = payload;
+    marks_at(payload).map(|(_, mark)| mark)
+}
+
+/// All markers in `payload` with the places at which they begin.
+pub(crate) fn marks_at(payload: &[u8]) -> impl Iterator<Item = (usize, Mark)> + '_ {
+    let mut from = 0;
     std::iter::from_fn(move || {
         loop {
-            let at = find(rest, START)?;
-            let found = rest.get(at..at + MARK_BYTES).and_then(parse);
-            rest = &rest[at + START.len()..];
-            if found.is_some() {
-                return found;
+            let at = from + find(&payload[from..], START)?;
+            let found = payload.get(at..at + MARK_BYTES).and_then(parse);
+            from = at + START.len();
+            if let Some(mark) = found {
+                return Some((at, mark));
             }
         }
     })

@@ -170,6 +170,44 @@ fn disk_bytes(path: &Path) -> u64 {
     sizes.sum()
 }
 
+/// The kernel's own memory that sockets are the cause of, over the whole machine.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Kernel {
+    slab_bytes: u64,
+    socket_bytes: u64,
+}
+
+impl Kernel {
+    /// What it is now; zeros where the kernel does not say.
+    pub(crate) fn now() -> Self {
+        let meminfo = fs::read_to_string("/proc/meminfo").unwrap_or_default();
+        let sockstat = fs::read_to_string("/proc/net/sockstat").unwrap_or_default();
+        Self { slab_bytes: slab_bytes(&meminfo), socket_bytes: socket_bytes(&sockstat) }
+    }
+
+    /// What was added since `before`, by whomever.
+    pub(crate) fn bytes_since(&self, before: &Self) -> u64 {
+        (self.slab_bytes + self.socket_bytes)
+            .saturating_sub(before.slab_bytes + before.socket_bytes)
+    }
+}
+
+/// Memory of kernel objects that cannot be given back on demand, in the text of `/proc/meminfo`.
+fn slab_bytes(meminfo: &str) -> u64 {
+    let line = meminfo.lines().find_map(|line| line.strip_prefix("SUnreclaim:"));
+    let kib = line.and_then(|line| line.split_ascii_whitespace().next()?.parse::<u64>().ok());
+    kib.unwrap_or(0) * 1024
+}
+
+/// Buffers of TCP sockets, in the text of `/proc/net/sockstat`.
+fn socket_bytes(sockstat: &str) -> u64 {
+    const PAGE_BYTES: u64 = 4096;
+    let line = sockstat.lines().find_map(|line| line.strip_prefix("TCP:"));
+    let mut words = line.unwrap_or_default().split_ascii_whitespace();
+    let pages = words.by_ref().find(|word| *word == "mem").and_then(|_| words.next()?.parse().ok());
+    pages.map_or(0, |pages: u64| pages * PAGE_BYTES)
+}
+
 /// The machine's load average over one minute.
 pub(crate) fn load_average() -> f64 {
     let text = fs::read_to_string("/proc/loadavg").unwrap_or_default();
@@ -220,6 +258,15 @@ mod tests {
         assert!(account.cpu.is_some());
         assert!(account.resident_bytes.unwrap() > 100_000);
         assert!(account.metrics.is_empty());
+    }
+
+    #[test]
+    fn the_kernels_share_is_read_out_of_its_own_words() {
+        assert_eq!(slab_bytes("Slab: 9 kB\nSUnreclaim:      12 kB\n"), 12 * 1024);
+        let sockstat =
+            "sockets: used 9\nTCP: inuse 5 orphan 0 tw 2 alloc 7 mem 3\nUDP: inuse 1 mem 9\n";
+        assert_eq!(socket_bytes(sockstat), 3 * 4096);
+        assert_eq!((slab_bytes(""), socket_bytes("")), (0, 0));
     }
 
     #[test]

@@ -201,11 +201,7 @@ impl Peer<'_> {
         } else {
             wire::HEARTBEAT
         };
-        let answer = format!(
-            r#"{{"head":{{"ver":"v4","servcmd":"{command}","seq":{seq}}},"body":{{"ActionStatus":"OK","ErrorCode":0,"ErrorInfo":"","A2Key":"{:0100}","TinyId":"144115200000000001","InstId":1000}}}}"#,
-            0
-        );
-        put_frame(answers, Side::Server, BINARY, answer.as_bytes());
+        put_answer(answers, command, seq);
     }
 
     /// Reads `bench-00012-b` out of a login.
@@ -224,8 +220,17 @@ impl Peer<'_> {
     }
 }
 
+/// Answers a login or a sign of life.
+pub(crate) fn put_answer(answers: &mut Vec<u8>, command: &str, seq: u64) {
+    let answer = format!(
+        r#"{{"head":{{"ver":"v4","servcmd":"{command}","seq":{seq}}},"body":{{"ActionStatus":"OK","ErrorCode":0,"ErrorInfo":"","A2Key":"{:0100}","TinyId":"144115200000000001","InstId":1000}}}}"#,
+        0
+    );
+    put_frame(answers, Side::Server, BINARY, answer.as_bytes());
+}
+
 /// Answers the upgrade; `None` when the peer wants something else.
-async fn upgrade(mut stream: TcpStream) -> Option<(TcpStream, FrameReader)> {
+pub(crate) async fn upgrade(mut stream: TcpStream) -> Option<(TcpStream, FrameReader)> {
     stream.set_nodelay(true).ok()?;
     let mut request = Vec::new();
     let end = loop {

@@ -2,9 +2,11 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use tempfile::TempDir;
 
+use crate::broadcast::BroadcastArgs;
 use crate::cli::{AppKey, Common};
 use crate::client::Target;
 use crate::error::BenchError;
@@ -88,19 +90,56 @@ impl UnderTest {
         })
     }
 
+    /// The broadcasting server of the ceiling.
+    pub(crate) fn broadcast(
+        common: &Common,
+        broadcast: &BroadcastArgs,
+    ) -> Result<Self, BenchError> {
+        Self::bench(common, broadcast.arguments())
+    }
+
     /// The raw server, with frames of these sizes.
     pub(crate) fn raw(common: &Common, bytes: FrameBytes) -> Result<Self, BenchError> {
-        let data = data_folder(common)?;
         let arguments = [
-            "bench".to_owned(),
             "raw-server".to_owned(),
             format!("--ack-bytes={}", bytes.ack),
             format!("--push-bytes={}", bytes.push),
         ];
+        Self::bench(common, arguments)
+    }
+
+    /// A server of this crate's own.
+    fn bench(
+        common: &Common,
+        arguments: impl IntoIterator<Item = String>,
+    ) -> Result<Self, BenchError> {
+        let data = data_folder(common)?;
+        let arguments: Vec<_> = std::iter::once("bench".to_owned()).chain(arguments).collect();
         let log: PathBuf = data.path().join("raw.log");
         let process = ServerProcess::start(&arguments, &log)?;
         let observed = Observed { pid: Some(process.pid()), ..Observed::default() };
         let target = common.app_or_default().target(process.addr);
         Ok(Self { target, observed, _process: Some(process), _data: Some(data) })
+    }
+
+    /// Changes settings of the app, `name=value` each, with this program's own `ctl`.
+    pub(crate) fn set(&self, changes: &[String]) -> Result<(), BenchError> {
+        let Some(data) = &self.observed.data else {
+            let why = "this workload changes settings: it needs --server-data beside --server";
+            return Err(BenchError::Usage(why.to_owned()));
+        };
+        let program =
+            std::env::current_exe().map_err(BenchError::io("find this program's own file"))?;
+        let ended = Command::new(program)
+            .args(["ctl", "--data"])
+            .arg(data)
+            .args(["app", "set", &self.target.app.to_string()])
+            .args(changes)
+            .output()
+            .map_err(BenchError::io("run ctl"))?;
+        if ended.status.success() {
+            return Ok(());
+        }
+        Err(BenchError::refused("ctl app set", &ended.stderr))
     }
 }

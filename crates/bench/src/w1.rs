@@ -55,24 +55,26 @@ pub(crate) struct CeilingArgs {
 
 /// How long and how often.
 #[derive(Debug, Clone, Copy, Args)]
-struct Timing {
+pub(crate) struct Timing {
     /// Rounds over all series.
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
-    rounds: u32,
+    pub(crate) rounds: u32,
     /// Seconds of measurement per series and round.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=3600))]
-    seconds: u64,
+    pub(crate) seconds: u64,
     /// Seconds of sending before each measurement.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(0..=600))]
-    warmup: u64,
+    pub(crate) warmup: u64,
 }
 
 impl Timing {
-    fn warmup(self) -> Duration {
+    /// Length of the sending before each measurement.
+    pub(crate) fn warmup(self) -> Duration {
         Duration::from_secs(self.warmup)
     }
 
-    fn measure(self) -> Duration {
+    /// Length of each measurement.
+    pub(crate) fn measure(self) -> Duration {
         Duration::from_secs(self.seconds)
     }
 }
@@ -140,10 +142,16 @@ const FAULTS: &[Column<Figures>] = &[
 ];
 
 /// Gives each run of this process a number that no other run of the same users has.
-struct Epochs(u32);
+pub(crate) struct Epochs(u32);
 
 impl Epochs {
-    fn next(&mut self) -> u32 {
+    /// Numbers that no earlier process has used.
+    pub(crate) fn start() -> Self {
+        Self(clock::unix_seconds())
+    }
+
+    /// The next number.
+    pub(crate) fn next(&mut self) -> u32 {
         self.0 = self.0.wrapping_add(1);
         self.0
     }
@@ -210,7 +218,7 @@ impl<'a> Bench<'a> {
             common,
             timing,
             round: 0,
-            epochs: Epochs(clock::unix_seconds()),
+            epochs: Epochs::start(),
             rows: Vec::new(),
             frame_bytes: FrameBytes::default(),
             refusal: None,

@@ -15,6 +15,10 @@ pub(crate) const LOGIN: &str = "im_open_status.wslogin";
 pub(crate) const HEARTBEAT: &str = "heartbeat.alive";
 /// The command that reads a page of one-to-one history.
 pub(crate) const HISTORY: &str = "openim.getroammsg";
+/// The command that sends a message to a group or live room.
+pub(crate) const GROUP_SEND: &str = "group_open_http_svc.send_group_msg";
+/// The command that enters a live room.
+pub(crate) const GROUP_JOIN: &str = "group_open_http_svc.apply_join_group";
 /// The one-way command that acknowledges a push which asks for it.
 pub(crate) const PUSH_ACK: &str = "openim.ws_msg_push_ack";
 
@@ -121,6 +125,11 @@ pub(crate) fn user_name(pair: u32, sender: bool) -> String {
     format!("bench-{pair:05}-{}", if sender { "a" } else { "b" })
 }
 
+/// Name of a member of a crowd. All have the same length.
+pub(crate) fn crowd_name(number: u32) -> String {
+    format!("crowd-{number:05}")
+}
+
 /// Who sends and who receives a message, and what makes its request repeatable: the same envelope
 /// and mark always yield the same body.
 #[derive(Debug, Clone, Copy)]
@@ -164,6 +173,55 @@ pub(crate) fn put_send(out: &mut Vec<u8>, body: &mut Vec<u8>, envelope: Envelope
     put_request(out, envelope.app, identity, SEND, FIRST_SEND_SEQ + mark.index, body);
 }
 
+/// Who says something to which group, and how much it matters.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct GroupEnvelope<'a> {
+    /// The app.
+    pub(crate) app: u32,
+    /// The sender's login.
+    pub(crate) credentials: &'a Credentials,
+    /// The sender.
+    pub(crate) from: &'a str,
+    /// The group or live room.
+    pub(crate) group: &'a str,
+    /// `High`, `Normal` or `Low`.
+    pub(crate) priority: &'a str,
+    /// The sender's calendar second.
+    pub(crate) client_seconds: u32,
+}
+
+/// Writes the request that sends the message `mark` to a group into `out`, through the scratch
+/// `body`. An equal `priority` makes an equally long request.
+pub(crate) fn put_group_send(
+    out: &mut Vec<u8>,
+    body: &mut Vec<u8>,
+    envelope: GroupEnvelope<'_>,
+    mark: &Mark,
+) {
+    body.clear();
+    body.extend_from_slice(b"{\"From_Account\":\"");
+    body.extend_from_slice(envelope.from.as_bytes());
+    body.extend_from_slice(b"\",\"GroupId\":\"");
+    body.extend_from_slice(envelope.group.as_bytes());
+    body.extend_from_slice(b"\",\"MsgPriority\":\"");
+    body.extend_from_slice(envelope.priority.as_bytes());
+    body.extend_from_slice(b"\",\"ClientSeq\":");
+    put_number(body, 1_000_000_000 + mark.index);
+    body.extend_from_slice(b",\"Random\":");
+    put_number(body, random_of(mark));
+    body.extend_from_slice(
+        b",\"MsgBody\":[{\"MsgType\":\"TIMTextElem\",\"MsgContent\":{\"Text\":\"",
+    );
+    mark.put_text(body);
+    body.extend_from_slice(
+        b"\"}}],\"CloudCustomData\":\"\",\"OnlineOnlyFlag\":0,\"GroupAtInfo\":[],\"MsgClientTime\":",
+    );
+    put_number(body, envelope.client_seconds);
+    body.extend_from_slice(b",\"NeedReadReceipt\":0,\"SupportMessageExtension\":0}");
+    let identity = Identity::Token(envelope.credentials);
+    put_request(out, envelope.app, identity, GROUP_SEND, FIRST_SEND_SEQ + mark.index, body);
+}
+
 /// The message's random number: eight digits, and different for every message that a pair sends
 /// within some 90 runs, since a server may take the same number for the same message.
 fn random_of(mark: &Mark) -> u32 {
@@ -198,7 +256,9 @@ pub(crate) fn classify(frame: &[u8]) -> Incoming {
     if command.starts_with(b"im_open_push.") {
         return Incoming::Push;
     }
-    if !command.starts_with(SEND.as_bytes()) || command.get(SEND.len()) != Some(&b'"') {
+    let is =
+        |name: &str| command.starts_with(name.as_bytes()) && command.get(name.len()) == Some(&b'"');
+    if !is(SEND) && !is(GROUP_SEND) {
         return Incoming::Other;
     }
     let index = number_after(frame, b"\"seq\":")
@@ -268,6 +328,30 @@ mod tests {
         let text = sent["MsgBody"][0]["MsgContent"]["Text"].as_str().unwrap();
         assert_eq!(text.len(), crate::mark::TEXT_BYTES);
         assert_eq!(crate::mark::marks(&out).collect::<Vec<_>>(), [mark]);
+    }
+
+    #[test]
+    fn a_message_to_a_group_is_json_that_names_group_and_priority() {
+        let mark = Mark { epoch: 3, pair: 2, index: 5, sent_ns: 9 };
+        let (mut out, mut body) = (Vec::new(), Vec::new());
+        let envelope = GroupEnvelope {
+            app: 1_400_000_000,
+            credentials: &credentials(),
+            from: "ann",
+            group: "tea",
+            priority: "High",
+            client_seconds: 1_795_390_094,
+        };
+        put_group_send(&mut out, &mut body, envelope, &mark);
+        let request: serde_json::Value = serde_json::from_slice(&out).unwrap();
+        assert_eq!(request["head"]["servcmd"], GROUP_SEND);
+        assert_eq!(request["head"]["seq"], FIRST_SEND_SEQ + 5);
+        let sent = &request["body"];
+        assert_eq!((&sent["GroupId"], &sent["From_Account"]), (&"tea".into(), &"ann".into()));
+        assert_eq!(sent["MsgPriority"], "High");
+        assert_eq!(crate::mark::marks(&out).collect::<Vec<_>>(), [mark]);
+        let reply = teahouse_proto::frame::reply(GROUP_SEND, 100_000_005, br#"{"ErrorCode":0}"#);
+        assert_eq!(classify(&reply), Incoming::SendReply { index: 5, accepted: true });
     }
 
     #[test]

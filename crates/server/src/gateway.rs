@@ -118,12 +118,15 @@ pub(crate) fn upgrade(
     tokio::spawn(async move {
         match upgraded.await {
             Ok(upgraded) => {
-                let parts = upgraded
+                let hyper::upgrade::Parts { io, read_buf, .. } = upgraded
                     .downcast::<TokioIo<ClientStream>>()
                     .expect("every connection is served on a ClientStream");
+                // The buffer itself goes: it is 8 KiB, and this task lives as long as the connection.
+                let read = read_buf.to_vec();
+                drop(read_buf);
                 let stream = WebSocketStream::from_partially_read(
-                    parts.io.into_inner(),
-                    parts.read_buf.to_vec(),
+                    io.into_inner(),
+                    read,
                     Role::Server,
                     Some(socket_config(server.config.frame_bytes_max)),
                 )

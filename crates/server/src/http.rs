@@ -11,7 +11,7 @@ use hyper::{Method, Request, Response, StatusCode};
 
 use crate::serve::Server;
 use crate::shard::Shard;
-use crate::{gateway, rest, telemetry};
+use crate::{gateway, page, rest, telemetry, try_it};
 
 /// An answer that is in memory as a whole.
 pub(crate) type Answer = Response<Full<Bytes>>;
@@ -35,14 +35,15 @@ pub(crate) async fn answer(
                 let page = telemetry::page(&server.metrics, &server.node);
                 text(StatusCode::OK, page)
             }
-            "/" if read => text(StatusCode::OK, WELCOME),
+            "/" if read => page::index(request.headers()),
+            asset if read && asset.starts_with("/assets/") => {
+                page::asset(&asset[1..], request.headers())
+            }
+            asked if asked.starts_with("/try/") => try_it::answer(server, request).await,
             _ => rest::answer(server, request).await,
         }
     })
 }
-
-const WELCOME: &str = "This is Teahouse, an open chat cloud.\n\
-    REST: POST /v4/{service}/{command}   gateway: /binfo, /info   /metrics /healthz /readyz\n";
 
 pub(crate) fn text(status: StatusCode, body: impl Into<Bytes>) -> Answer {
     typed(status, "text/plain; charset=utf-8", body)
@@ -52,7 +53,8 @@ pub(crate) fn json(status: StatusCode, body: impl Into<Bytes>) -> Answer {
     typed(status, "application/json", body)
 }
 
-fn typed(status: StatusCode, kind: &'static str, body: impl Into<Bytes>) -> Answer {
+/// An answer with a body of the media type `kind`.
+pub(crate) fn typed(status: StatusCode, kind: &'static str, body: impl Into<Bytes>) -> Answer {
     let mut answer = Response::new(Full::new(body.into()));
     *answer.status_mut() = status;
     answer.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));

@@ -15,12 +15,14 @@ mod frames;
 mod gateway;
 mod http;
 pub mod openapi;
+mod page;
 mod rest;
 mod serve;
 mod shard;
 mod telemetry;
 mod tls;
 mod transfer;
+mod try_it;
 
 use cli::{Cli, Command};
 

@@ -22,6 +22,7 @@ use crate::config::Config;
 use crate::control::{self, ControlFile, random_secret};
 use crate::env::{self, Work};
 use crate::shard::{Handle, Shard};
+use crate::try_it::TryIt;
 use crate::{Failure, say, telemetry, tls};
 
 /// What every face of one process shares.
@@ -33,6 +34,7 @@ pub(crate) struct Server {
     pub(crate) metrics: PrometheusHandle,
     pub(crate) tls: Option<TlsAcceptor>,
     pub(crate) control_token: String,
+    pub(crate) try_it: TryIt,
     ready: AtomicBool,
 }
 
@@ -61,11 +63,23 @@ pub(crate) fn store_dir(data: &Path) -> PathBuf {
 pub(crate) fn run(args: ServeArgs) -> Result<(), Failure> {
     let config = Config::load(&args)?;
     telemetry::start_logs(&config)?;
+    raise_descriptor_limit();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|problem| Failure(format!("the runtime does not start: {problem}")))?;
     runtime.block_on(serve(config, &args.apps, args.dev))
+}
+
+/// Every connection is a descriptor, and what a process may have at first is often 1,024: it may raise
+/// that itself as far as its administrator allows.
+fn raise_descriptor_limit() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: limit.maximum, ..limit };
+    if let Err(problem) = setrlimit(Resource::Nofile, raised) {
+        tracing::warn!(%problem, "the limit of open files stays as it is");
+    }
 }
 
 async fn serve(config: Config, apps: &[NewApp], dev: bool) -> Result<(), Failure> {
@@ -90,6 +104,7 @@ async fn serve(config: Config, apps: &[NewApp], dev: bool) -> Result<(), Failure
         metrics,
         tls,
         control_token: random_secret(),
+        try_it: TryIt::new(dev, address),
         ready: AtomicBool::new(true),
         config,
     });
@@ -207,7 +222,7 @@ async fn introduce(server: &Arc<Server>, scheme: &str, address: SocketAddr) -> R
     let secret = facts.keys.first().map_or("", String::as_str);
     let socket = scheme.replacen("http", "ws", 1);
     say(format!(
-        "SDKAppID  {}\nsecret    {secret}\nREST      {scheme}://{address}/v4/{{service}}/{{command}}\n\
+        "page      {scheme}://{address}/\nSDKAppID  {}\nsecret    {secret}\nREST      {scheme}://{address}/v4/{{service}}/{{command}}\n\
          client    {socket}://{address}   (proxyServer of the web SDK)\nmetrics   {scheme}://{address}/metrics",
         app.id()
     ))
@@ -241,6 +256,7 @@ async fn send(shard: &Handle, socket: TcpStream) {
 async fn stop(server: &Arc<Server>, shards: Vec<Handle>) -> Result<(), Failure> {
     tracing::info!("stopping");
     server.ready.store(false, Ordering::Relaxed);
+    server.try_it.end().await;
     shards.iter().for_each(|handle| handle.shard.close_all(CloseReason::Shutdown));
     let drained = tokio::time::timeout(server.config.drain_timeout(), server.work.finished()).await;
     if drained.is_err() {

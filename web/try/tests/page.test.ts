@@ -10,11 +10,9 @@ import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { BINARY, Server } from '../../harness/server.ts';
 import { launch } from './browser.ts';
-import { StandIn } from './stand-in.ts';
 
 const local = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 const SCREENSHOTS = local('../screenshots');
-const DIST = local('../dist');
 const SIZES = [
   { name: 'phone', width: 360, height: 800 },
   { name: 'desk', width: 1440, height: 900 },
@@ -47,17 +45,7 @@ describe('the page', { timeout: 120_000 }, () => {
   async function serve(dev: boolean): Promise<string> {
     const server = await Server.start({ dev });
     ends.push(() => server.remove());
-    const front = await fetch(`http://${server.address}/`);
-    if (front.headers.get('content-type')?.startsWith('text/html')) return `http://${server.address}`;
-    // An older binary has neither the page nor users for it.
-    await server.remove();
-    const signing = await Server.start();
-    const standIn = await StandIn.start(signing, DIST, dev);
-    ends.push(
-      () => standIn.stop(),
-      () => signing.remove(),
-    );
-    return standIn.origin;
+    return `http://${server.address}`;
   }
 
   async function visit(options: { width?: number; height?: number; dark?: boolean; at?: string } = {}): Promise<Page> {
