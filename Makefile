@@ -36,7 +36,8 @@ test-e2e:
 	cd tests/e2e && npm ci --no-audit --no-fund && TEAHOUSE_BIN=$(CURDIR)/target/debug/teahouse npm test
 
 test-web: web
-	cd web && npm run lint && npm test
+	$(CARGO) build -p teahouse-server
+	cd web && npm run lint && TEAHOUSE_BIN=$(CURDIR)/target/debug/teahouse npm test
 
 # The page in a real browser.
 test-page: web chromium

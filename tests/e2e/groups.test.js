@@ -10,6 +10,7 @@ import {
   heardIn,
   isNotice,
   isTip,
+  knows,
   notice,
   nowSeconds,
   refusedWith,
@@ -474,6 +475,8 @@ describe('groups', { concurrency: true }, () => {
           assert.equal(told.operatorID, admin.user);
           const { name, ...others } = change;
           assert.deepEqual(told.newGroupProfile, { ...others, groupName: name });
+          // The package tells of the tip first, and changes its list then.
+          await knows(client, groupID, (group) => group.name === name);
           const listed = (await groupsOf(client)).find((group) => group.groupID === groupID);
           assert.deepEqual([listed.name, listed.notification], ['new name', 'new notice']);
           const profile = await profileOf(client, groupID);

@@ -1,7 +1,7 @@
 //! `teahouse serve`: puts a server together, runs it, and takes it apart again.
 
 use std::io::ErrorKind;
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,6 +14,7 @@ use teahouse_core::node::Node;
 use teahouse_proto::ids::SdkAppId;
 use teahouse_store::Embedded;
 use teahouse_store::embedded::Options;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_rustls::TlsAcceptor;
 
@@ -53,6 +54,10 @@ const CONTROL_LISTEN: SocketAddr =
 const TICK: Duration = Duration::from_secs(1);
 /// A failed accept (no descriptors left) is tried again after this.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// Connections that may wait to be accepted, as far as the kernel allows (`somaxconn`). One that does not
+/// fit is tried again by its client after 1 s, then 2 s, 4 s and so on: when all come back at once, a short
+/// line makes the last of them wait for a minute.
+const BACKLOG: u32 = 65_535;
 
 /// Where the store is below the data directory.
 pub(crate) fn store_dir(data: &Path) -> PathBuf {
@@ -179,11 +184,15 @@ fn cannot_listen(address: SocketAddr, problem: &std::io::Error) -> Failure {
     Failure(format!("cannot listen on {address}: {problem}"))
 }
 
-fn listen(address: SocketAddr) -> Result<tokio::net::TcpListener, Failure> {
+fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
     let open = || {
-        let listener = TcpListener::bind(address)?;
-        listener.set_nonblocking(true)?;
-        tokio::net::TcpListener::from_std(listener)
+        let socket = match address {
+            SocketAddr::V4(_) => TcpSocket::new_v4(),
+            SocketAddr::V6(_) => TcpSocket::new_v6(),
+        }?;
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)?;
+        socket.listen(BACKLOG)
     };
     open().map_err(|problem: std::io::Error| cannot_listen(address, &problem))
 }
@@ -269,4 +278,23 @@ async fn stop(server: &Arc<Server>, shards: Vec<Handle>) -> Result<(), Failure> 
         store.close();
     });
     closed.await.map_err(|problem| Failure(format!("the store did not close: {problem}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn many_may_wait_to_be_accepted() {
+        let listener = listen(SocketAddr::from(([127, 0, 0, 1], 0))).expect("a free port");
+        let address = listener.local_addr().expect("it is bound");
+        // Nobody accepts. Who does not fit would have to try again, and not fit then either.
+        let mut waiting = Vec::new();
+        for number in 0..300 {
+            let dial = tokio::net::TcpStream::connect(address);
+            let dialled = tokio::time::timeout(Duration::from_secs(10), dial).await;
+            waiting.push(dialled.unwrap_or_else(|_| panic!("number {number} found no place")));
+        }
+        assert!(waiting.iter().all(Result::is_ok));
+    }
 }

@@ -95,15 +95,17 @@ export async function makeGroup(server, { owner, members = [], type = TYPE.publi
 }
 
 /**
- * Waits until the package has the group in its list. When it puts it there it forgets what it had of it: messages, and how
- * far it has paged through the history.
+ * Waits until the package has the group in its list, as `predicate` wants it. When it puts it there it forgets what it had
+ * of it: messages, and how far it has paged through the history.
  *
  * @param {Client} client
  * @param {string} group
+ * @param {(item: any) => boolean} [predicate]
  */
-async function knows(client, group) {
+export async function knows(client, group, predicate = () => true) {
   const lists = (/** @type {any} */ { name, data }) =>
-    name === 'onGroupListUpdated' && data.some((/** @type {any} */ item) => item.groupID === group);
+    name === 'onGroupListUpdated' &&
+    data.some((/** @type {any} */ item) => item.groupID === group && predicate(item));
   await client.events.atLeast(1, lists, { what: `list of groups with ${group}` });
 }
 

@@ -102,8 +102,8 @@ pub(crate) struct Range {
     pub(crate) from: UnixSeconds,
     /// Last second.
     pub(crate) through: UnixSeconds,
-    /// Only before this place, when going back in time.
-    pub(crate) before: Option<(UnixSeconds, u64)>,
+    /// Only beyond this place, in the direction of reading.
+    pub(crate) beyond: Option<(UnixSeconds, u64)>,
     pub(crate) direction: Direction,
 }
 
@@ -112,7 +112,7 @@ impl Range {
     pub(crate) const ALL: Self = Self {
         from: UnixSeconds(0),
         through: UnixSeconds(u32::MAX),
-        before: None,
+        beyond: None,
         direction: Direction::Descending,
     };
 }
@@ -189,8 +189,11 @@ fn bounds(view: &View, range: &Range) -> (Bytes, Bytes) {
         UnixSeconds(u32::MAX) => key::messages_end(),
         through => key::message(through.plus_seconds(1), 0),
     };
-    let before = range.before.map(|(time, ordinal)| key::message(time, ordinal));
-    (from, before.map_or(through.clone(), |before| before.min(through)))
+    let Some((time, ordinal)) = range.beyond else { return (from, through) };
+    match range.direction {
+        Direction::Ascending => (from.max(key::message(time, ordinal + 1)), through),
+        Direction::Descending => (from, through.min(key::message(time, ordinal))),
+    }
 }
 
 fn after(key: &[u8]) -> Bytes {

@@ -72,14 +72,14 @@ pub(crate) async fn run(caller: Caller, request: Request) -> Outcome<Response> {
         account::existing(node, app, &request.peer_account, ErrorCode::ToAccountInvalid).await?;
         return Ok(Response::of(Vec::new(), true, None));
     };
-    let before = match cursor {
+    let beyond = match cursor {
         Some(key) => history::place_of(node, app.id(), &ends, &key).await?,
         None => None,
     };
     let range = Range {
         from: request.min_time,
         through: request.max_time,
-        before,
+        beyond,
         direction: Range::ALL.direction,
     };
     let budget = Budget {

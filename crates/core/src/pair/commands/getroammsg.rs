@@ -1,7 +1,7 @@
 //! `openim/getroammsg`: one page of a conversation's history, oldest first.
 //!
-//! Callers: users. Going back in time a page starts at the newest message or before the cursor; forward
-//! it starts with the given second, and ends with a whole one.
+//! Callers: users. A page starts beyond the cursor's message; without one, with the newest message, or with
+//! the given second, and then it also ends with a whole one.
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -71,7 +71,7 @@ pub(crate) async fn run(caller: Caller, request: Request) -> Outcome<Response> {
         messages: request.max_cnt.unwrap_or(COUNT_DEFAULT).clamp(1, COUNT_MAX) as usize,
         bytes: ANSWER_BYTES_MAX,
         // A client that continues without a key continues from a second.
-        whole_seconds: newer || (cursor_time.is_some() && range.before.is_none()),
+        whole_seconds: (newer || cursor_time.is_some()) && range.beyond.is_none(),
     };
     let mut page = history::page(node, app, &ends, &ends.view(&row), range, budget).await?;
     let cursor = page.messages.last().map(history::Stored::key);
@@ -88,16 +88,16 @@ async fn range(
     cursor: Option<MsgKey>,
     newer: bool,
 ) -> Outcome<Range> {
-    if newer {
-        let from = time.unwrap_or_default();
-        return Ok(Range { from, direction: Direction::Ascending, ..Range::ALL });
-    }
-    let Some(time) = time else { return Ok(Range::ALL) };
-    let before = match cursor {
+    let beyond = match cursor {
         Some(key) => history::place_of(caller.node(), caller.app().id(), ends, &key).await?,
         None => None,
     };
-    Ok(Range { through: time, before, ..Range::ALL })
+    if newer {
+        let from = time.unwrap_or_default();
+        return Ok(Range { from, beyond, direction: Direction::Ascending, ..Range::ALL });
+    }
+    let Some(time) = time else { return Ok(Range::ALL) };
+    Ok(Range { through: time, beyond, ..Range::ALL })
 }
 
 impl Response {
