@@ -13,6 +13,7 @@ import {
   heardIn,
   historyOf,
   isTip,
+  knows,
   makeGroup,
   newApp,
   refusedWith,
@@ -228,6 +229,7 @@ describe('group messages', { concurrency: true }, () => {
             GroupId: group,
             MemberList: [{ Member_Account: late.user }],
           });
+          await knows(late, group);
           await sayIn(owner, group, 'after');
           await late.message('after');
           assert.deepEqual(await textsOfHistory(late, group), sees ? ['before', 'after'] : ['after']);
