@@ -474,8 +474,11 @@ fn tell_moving(node: &Node, room: &Room, kind: TipKind, user: &UserId, faces: &A
         ..TipRow::default()
     };
     let random = u32::try_from(node.random() >> 32).expect("32 bits");
+    // Before the call: a guard within it would be held while the room is looked up, and whoever opens the
+    // room takes the two locks the other way round.
+    let group = lock(&room.group).clone();
     node.publish(&Event::GroupMessage(Arc::new(GroupSaid {
-        group: lock(&room.group).clone(),
+        group,
         seq: 0,
         online_only: false,
         origin: None,
