@@ -42,6 +42,26 @@ pub(crate) struct NewGroupMessage {
     pub(crate) origin: Option<u32>,
 }
 
+impl NewGroupMessage {
+    pub(super) fn row(&self, time: UnixSeconds, client_time: UnixSeconds) -> GroupMessageRow {
+        GroupMessageRow {
+            from: self.from.to_string(),
+            from_tiny_id: self.from_tiny_id.0,
+            random: self.random,
+            client_seq: self.client_seq,
+            time: time.0,
+            client_time: client_time.0,
+            body: self.body.as_json().to_owned(),
+            cloud_custom_data: self.cloud_custom_data.clone(),
+            priority: self.priority.number(),
+            flags: self.flags.0,
+            counted: 0,
+            mentions: mention_rows(&self.mentions),
+            tip: None,
+        }
+    }
+}
+
 /// What makes two sends to one group the same.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct SendKey {
@@ -82,13 +102,13 @@ pub(crate) async fn send(
         let now = node.now();
         // Checked before, but a mute or removal may have come since.
         state.may_send(message, now)?;
-        let row = state.row(message, now);
+        let time = state.time_of(now);
+        let row = message.row(time, message.client_time.unwrap_or(time));
         let key = SendKey::of_row(&row);
         let since = now.seconds().minus_seconds(dedupe_s.into());
         if let Some((time, seq)) = state.dedupe.find(&key, since) {
             return Ok(Sent { time, seq });
         }
-        let time = UnixSeconds(row.time);
         let mut said = GroupSaid {
             group: state.reference(app.id(), group)?,
             seq: state.head.last,
@@ -125,25 +145,6 @@ impl GroupState {
             Standing::of(member.and_then(|member| member.role()))
         };
         self.rules()?.may_send(standing, self.mute(&message.from), now.seconds())
-    }
-
-    fn row(&self, message: &NewGroupMessage, now: UnixMillis) -> GroupMessageRow {
-        let time = self.time_of(now);
-        GroupMessageRow {
-            from: message.from.to_string(),
-            from_tiny_id: message.from_tiny_id.0,
-            random: message.random,
-            client_seq: message.client_seq,
-            time: time.0,
-            client_time: message.client_time.unwrap_or(time).0,
-            body: message.body.as_json().to_owned(),
-            cloud_custom_data: message.cloud_custom_data.clone(),
-            priority: message.priority.number(),
-            flags: message.flags.0,
-            counted: 0,
-            mentions: mention_rows(&message.mentions),
-            tip: None,
-        }
     }
 
     /// Seconds never go back within a group.

@@ -15,7 +15,7 @@ use teahouse_proto::push::{GroupPiece, TipKind, group_frame};
 use teahouse_proto::time::{UnixMillis, UnixSeconds};
 
 use super::flow;
-use super::message::{Faces, GroupRef, GroupSaid, mention_rows};
+use super::message::{Faces, GroupRef, GroupSaid};
 use super::messages::{NewGroupMessage, SendKey, Sent};
 use crate::account;
 use crate::app::App;
@@ -39,6 +39,8 @@ const ROOMS_NOTED_MAX: usize = 20;
 const TIPS_A_SECOND: u32 = 10;
 
 /// The live rooms of an app that somebody is in.
+///
+/// Locks are taken in this order: seats, rooms, the state of a room.
 #[derive(Default)]
 pub(crate) struct Rooms {
     rooms: Mutex<HashMap<GroupId, Arc<Room>>>,
@@ -55,12 +57,12 @@ struct Seats {
 
 /// A live room.
 pub(crate) struct Room {
-    group: Mutex<GroupRef>,
     state: Mutex<RoomState>,
 }
 
-#[derive(Default)]
 struct RoomState {
+    /// As the last who came in found it.
+    group: GroupRef,
     seq: u64,
     last_time: u32,
     /// How many devices of each user are in.
@@ -97,13 +99,14 @@ impl Rooms {
         lock(&self.rooms).len()
     }
 
-    fn open(&self, group: &GroupRef) -> Arc<Room> {
+    /// Lets one more device of an account in. The room, and whether that is the account's first device.
+    ///
+    /// Under the lock of all rooms: one that is found may not be forgotten before somebody is in.
+    fn enter(&self, group: &GroupRef, user: &UserId, tiny_id: TinyId) -> (Arc<Room>, bool) {
         let mut rooms = lock(&self.rooms);
-        let room = rooms.entry(group.id.clone()).or_insert_with(|| {
-            Arc::new(Room { group: Mutex::new(group.clone()), state: Mutex::default() })
-        });
-        *lock(&room.group) = group.clone();
-        room.clone()
+        let room = rooms.entry(group.id.clone()).or_insert_with(|| Arc::new(Room::new(group)));
+        let is_first = room.enter(group, user, tiny_id);
+        (room.clone(), is_first)
     }
 
     /// Forgets a room that nobody is in.
@@ -117,6 +120,20 @@ impl Rooms {
 }
 
 impl Room {
+    fn new(group: &GroupRef) -> Self {
+        Self {
+            state: Mutex::new(RoomState {
+                group: group.clone(),
+                seq: 0,
+                last_time: 0,
+                viewers: HashMap::new(),
+                ring: VecDeque::new(),
+                dedupe: Dedupe::default(),
+                tips: (0, 0),
+            }),
+        }
+    }
+
     /// How many users are in.
     pub(crate) fn viewers(&self) -> usize {
         lock(&self.state).viewers.len()
@@ -136,8 +153,9 @@ impl Room {
         lock(&self.state).viewers.keys().cloned().collect()
     }
 
-    fn enter(&self, user: &UserId, tiny_id: TinyId) -> bool {
+    fn enter(&self, group: &GroupRef, user: &UserId, tiny_id: TinyId) -> bool {
         let mut state = lock(&self.state);
+        state.group = group.clone();
         let viewer = state.viewers.entry(user.clone()).or_insert(Viewer { tiny_id, devices: 0 });
         viewer.tiny_id = tiny_id;
         viewer.devices += 1;
@@ -247,20 +265,19 @@ pub(crate) fn join(
     faces: &Arc<Faces>,
 ) -> bool {
     let (user, tiny_id, inst_id) = viewer;
-    let room = app.rooms.open(group);
-    {
+    // Seat and room together: whoever takes the seat away also takes its device out of the room.
+    let entered = {
         let mut seats = lock(&app.rooms.seats);
         let seats = seats.entry((user.clone(), inst_id)).or_default();
         seats.lost = None;
-        if seats.rooms.contains(&group.id) {
-            drop(room);
-            node.hub().listen(&(app.id(), group.id.clone()), connection, user);
-            return false;
-        }
-        seats.rooms.push(group.id.clone());
-    }
-    let is_new = room.enter(user, tiny_id);
+        let is_out = !seats.rooms.contains(&group.id);
+        is_out.then(|| {
+            seats.rooms.push(group.id.clone());
+            app.rooms.enter(group, user, tiny_id)
+        })
+    };
     node.hub().listen(&(app.id(), group.id.clone()), connection, user);
+    let Some((room, is_new)) = entered else { return false };
     // The connection may have ended meanwhile, and then nobody else gives the seat back.
     if connection.with_session(|s| s.is_none_or(|s| s.inst_id != inst_id)) {
         leave_all(node, app, user, inst_id);
@@ -370,10 +387,11 @@ pub(crate) fn end_grace(node: &Node, app: &App) {
 /// Ends a room: everybody is out. Returns who was in.
 pub(crate) fn dismiss(node: &Node, app: SdkAppId, group: &GroupId) -> Vec<UserId> {
     let Some(app) = node.app(app) else { return Vec::new() };
+    let mut seats = lock(&app.rooms.seats);
     let room = lock(&app.rooms.rooms).remove(group);
     let Some(room) = room else { return Vec::new() };
     let users = room.users();
-    lock(&app.rooms.seats).retain(|_, seats| {
+    seats.retain(|_, seats| {
         seats.rooms.retain(|other| other != group);
         !seats.rooms.is_empty()
     });
@@ -390,25 +408,12 @@ pub(crate) fn send(
     never_dropped: bool,
 ) -> Sent {
     let now = node.now();
-    let row = GroupMessageRow {
-        from: message.from.to_string(),
-        from_tiny_id: message.from_tiny_id.0,
-        random: message.random,
-        client_seq: message.client_seq,
-        time: now.seconds().0,
-        client_time: message.client_time.unwrap_or_default().0,
-        body: message.body.as_json().to_owned(),
-        cloud_custom_data: message.cloud_custom_data.clone(),
-        priority: message.priority.number(),
-        flags: message.flags.0,
-        counted: 0,
-        mentions: mention_rows(&message.mentions),
-        tip: None,
-    };
     let Some(room) = app.rooms.find(&group.id) else {
         // Nobody is there to hear it.
         return Sent { time: now.seconds(), seq: 0 };
     };
+    // Without a clock of its sender it is stamped when it gets its turn.
+    let row = message.row(now.seconds(), message.client_time.unwrap_or_default());
     let key = SendKey::of_row(&row);
     let seq = {
         let mut state = lock(&room.state);
@@ -458,13 +463,13 @@ pub(crate) fn deliver(node: &Node, app: &App, said: &GroupSaid, hand_on: impl Fn
 }
 
 fn tell_moving(node: &Node, room: &Room, kind: TipKind, user: &UserId, faces: &Arc<Faces>) {
-    let (now, member_num) = {
+    let (now, member_num, group) = {
         let mut state = lock(&room.state);
         let now = node.now().seconds();
         if !state.may_tip(now) {
             return counted!("teahouse_room_tips_dropped_total").increment(1);
         }
-        (now, state.viewers.len() as u64)
+        (now, state.viewers.len() as u64, state.group.clone())
     };
     let tip = TipRow {
         kind: kind as u32,
@@ -474,9 +479,6 @@ fn tell_moving(node: &Node, room: &Room, kind: TipKind, user: &UserId, faces: &A
         ..TipRow::default()
     };
     let random = u32::try_from(node.random() >> 32).expect("32 bits");
-    // Before the call: a guard within it would be held while the room is looked up, and whoever opens the
-    // room takes the two locks the other way round.
-    let group = lock(&room.group).clone();
     node.publish(&Event::GroupMessage(Arc::new(GroupSaid {
         group,
         seq: 0,
