@@ -4,8 +4,10 @@ LISTEN ?= 127.0.0.1:8080
 # Executions of `make fuzz`, over all targets together.
 RUNS ?= 1000000
 CARGO ?= cargo
+# What the tests in JavaScript run against.
+TEST_BIN := $(CURDIR)/target/debug/teahouse
 
-.PHONY: build web run test test-rust test-e2e test-web test-page chromium lint bench fuzz docs clean
+.PHONY: build web run test test-rust test-e2e test-web test-page binary chromium lint bench fuzz docs clean
 
 build: web
 	$(CARGO) build --release -p teahouse-server
@@ -21,7 +23,8 @@ web/node_modules/.package-lock.json: web/package-lock.json
 run: build
 	./target/release/teahouse serve --dev --data data --listen $(LISTEN)
 
-test: lint test-rust test-web test-e2e test-page
+# The page first: it is part of the binary, which would have to be built again.
+test: web lint test-rust test-web test-e2e test-page
 
 lint:
 	$(CARGO) fmt --all --check
@@ -31,18 +34,19 @@ test-rust:
 	$(CARGO) test --workspace
 
 # The unmodified client packages against the real server.
-test-e2e:
-	$(CARGO) build -p teahouse-server
-	cd tests/e2e && npm ci --no-audit --no-fund && TEAHOUSE_BIN=$(CURDIR)/target/debug/teahouse npm test
+test-e2e: binary
+	cd tests/e2e && npm ci --no-audit --no-fund && TEAHOUSE_BIN=$(TEST_BIN) npm test
 
-test-web: web
+# With the page, which a browser then asks for.
+binary: web
 	$(CARGO) build -p teahouse-server
-	cd web && npm run lint && TEAHOUSE_BIN=$(CURDIR)/target/debug/teahouse npm test
+
+test-web: binary
+	cd web && npm run lint && TEAHOUSE_BIN=$(TEST_BIN) npm test
 
 # The page in a real browser.
-test-page: web chromium
-	$(CARGO) build -p teahouse-server
-	cd web && TEAHOUSE_BIN=$(CURDIR)/target/debug/teahouse npm run test:page
+test-page: binary chromium
+	cd web && TEAHOUSE_BIN=$(TEST_BIN) npm run test:page
 
 # Debian's browser, unless CHROMIUM names one or it is there.
 chromium:
