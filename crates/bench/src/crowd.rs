@@ -21,6 +21,7 @@ use crate::client::{Client, Target};
 use crate::clock::Clock;
 use crate::error::BenchError;
 use crate::framing::{BINARY, PING, PONG, Side, put_frame};
+use crate::group;
 use crate::program::Level;
 use crate::socket::{Link, ReadSide, split};
 use crate::tally::{Ear, Scanner, Tally};
@@ -103,6 +104,19 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Crowd {
+    /// Makes a live room and has everybody enter it.
+    pub(crate) fn in_room(
+        target: &Target,
+        group: String,
+        members: u32,
+        speakers: u32,
+    ) -> Result<Self, BenchError> {
+        group::make_room(target, &group)?;
+        let crowd = Self::start(target, Invitation { members, speakers, group, enters: true })?;
+        crowd.wait_for_all(members)?;
+        Ok(crowd)
+    }
+
     /// Starts the thread and invites the members; [`Crowd::wait_for_all`] waits for them.
     pub(crate) fn start(target: &Target, invitation: Invitation) -> Result<Self, BenchError> {
         let (stop, mut stopped) = watch::channel(false);

@@ -3,10 +3,9 @@
 use clap::Args;
 
 use crate::cli::Common;
-use crate::crowd::{Crowd, Invitation};
+use crate::crowd::Crowd;
 use crate::error::BenchError;
 use crate::fanout::Fanout;
-use crate::group;
 use crate::limits;
 use crate::program::{Mix, Phase};
 use crate::series::Series;
@@ -45,10 +44,7 @@ pub(crate) fn run(common: &Common, args: &W3Args) -> Result<(), BenchError> {
         let server = UnderTest::new(common)?;
         let (members, speakers) = (*viewers, args.senders.min(*viewers));
         let group = format!("bench-{}", epochs.next());
-        group::make_room(&server.target, &group)?;
-        let invitation = Invitation { members, speakers, group, enters: true };
-        let crowd = Crowd::start(&server.target, invitation)?;
-        crowd.wait_for_all(members)?;
+        let crowd = Crowd::in_room(&server.target, group, members, speakers)?;
         let fanout = Fanout { server: &server, crowd: &crowd, members, speakers, drops: false };
         let mut series = Series::new(common, args.timing, "W3", members);
         for round in 1..=args.timing.rounds {

@@ -8,10 +8,9 @@ use clap::Args;
 use serde::Serialize;
 
 use crate::cli::Common;
-use crate::crowd::{Crowd, Invitation};
+use crate::crowd::Crowd;
 use crate::error::BenchError;
 use crate::fanout::{Accounts, Fanout, STALE};
-use crate::group;
 use crate::histogram::{Latencies, Percentiles};
 use crate::limits;
 use crate::load::{self, Load, Loop};
@@ -159,10 +158,7 @@ pub(crate) fn run(common: &Common, args: &W4Args) -> Result<(), BenchError> {
         server.set(&[format!("room.messages_per_second={}", args.limit)])?;
         let (members, speakers) = (*viewers, args.senders.min(*viewers));
         let group = format!("bench-{}", epochs.next());
-        group::make_room(&server.target, &group)?;
-        let invitation = Invitation { members, speakers, group, enters: true };
-        let crowd = Crowd::start(&server.target, invitation)?;
-        crowd.wait_for_all(members)?;
+        let crowd = Crowd::in_room(&server.target, group, members, speakers)?;
         let fanout = Fanout { server: &server, crowd: &crowd, members, speakers, drops: true };
         for round in 1..=args.timing.rounds {
             for rate in &args.rates {

@@ -48,6 +48,18 @@ pub(crate) struct Moving<'a> {
 }
 
 impl GroupState {
+    /// Lets one account in that asked for it. The caller has checked that it may, and that there is room.
+    pub(crate) fn join_as_asked(
+        &mut self,
+        act: &Act<'_>,
+        (user, tiny_id): (&UserId, TinyId),
+        origin: Option<u32>,
+        change: &mut Change,
+    ) -> Result<(), Error> {
+        let how = Moving { kind: TipKind::Joined, tip: true, notice: false, reason: "", origin };
+        self.join(act, &[(user.clone(), tiny_id, Role::Member)], &how, change)
+    }
+
     /// Lets accounts in that are not in yet. The caller has checked that they may, and that there is room.
     pub(crate) fn join(
         &mut self,

@@ -7,13 +7,12 @@ use serde::Serialize;
 use teahouse_proto::error::{Error, ErrorCode};
 use teahouse_proto::group::{ApplyJoinOption, Role};
 use teahouse_proto::ids::{GroupId, UserId};
-use teahouse_proto::push::TipKind;
 
 use super::{faces, may_join_more, settle};
 use crate::caller::{Caller, Identity, Who};
 use crate::error::Outcome;
 use crate::event::{Event, JoinAsked};
-use crate::group::membership::{self, Act, Moving};
+use crate::group::membership::{self, Act};
 use crate::group::{GroupState, change_group, room};
 use crate::operation::Operation;
 use crate::request;
@@ -91,15 +90,7 @@ pub(crate) async fn run(caller: Caller, request: Request) -> Outcome<Response> {
             return Ok(Joined::Asked);
         }
         let act = Act { node, group, operator: user.as_str(), faces: &faces };
-        let how = Moving {
-            kind: TipKind::Joined,
-            tip: true,
-            notice: false,
-            reason: "",
-            origin: caller.origin(),
-        };
-        let accounts = [(user.clone(), identity.tiny_id, Role::Member)];
-        state.join(&act, &accounts, &how, change)?;
+        state.join_as_asked(&act, (user, identity.tiny_id), caller.origin(), change)?;
         Ok(Joined::In)
     })
     .await?;

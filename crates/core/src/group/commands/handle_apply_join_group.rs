@@ -3,16 +3,14 @@
 //! Callers: owner, admins.
 
 use teahouse_proto::error::{Error, ErrorCode};
-use teahouse_proto::group::Role;
 use teahouse_proto::ids::{GroupId, TinyId, UserId};
-use teahouse_proto::push::TipKind;
 
 use super::{faces, may_join_more, settle, standing};
 use crate::account::commands::Empty;
 use crate::caller::Caller;
 use crate::error::Outcome;
 use crate::event::{Event, JoinAnswered};
-use crate::group::membership::{self, Act, Moving};
+use crate::group::membership::{self, Act};
 use crate::group::rules::Standing;
 use crate::group::{self, change_group};
 use crate::node::decode_row;
@@ -94,15 +92,7 @@ pub(crate) async fn run(caller: Caller, request: Request) -> Outcome<Empty> {
         if accepted {
             membership::check_room(state, 1)?;
             let act = Act { node, group, operator: user.as_str(), faces: &faces };
-            let how = Moving {
-                kind: TipKind::Joined,
-                tip: true,
-                notice: false,
-                reason: "",
-                origin: None,
-            };
-            let accounts = [(user.clone(), tiny_id, Role::Member)];
-            state.join(&act, &accounts, &how, change)?;
+            state.join_as_asked(&act, (user, tiny_id), None, change)?;
         }
         Ok(())
     })
