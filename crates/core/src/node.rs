@@ -245,7 +245,10 @@ impl Node {
             tracing::warn!(%failure, "ids are reserved by the next tick");
         }
         self.save_marks().await;
-        self.apps().iter().for_each(|app| group::room::end_grace(self, app));
+        for app in self.apps().iter() {
+            group::room::end_grace(self, app);
+            app.flows.tidy(self.now());
+        }
         self.repeat_failed_jobs().await;
         let node = self.clone();
         // A cut may take long, and the next tick has other things to do. One cut at a time: a tick that

@@ -310,25 +310,30 @@ pub(crate) async fn mark_read(
     let [Some(head), Some(member)] = &rows[..] else { return Ok(()) };
     let (head, member): (GroupHeadRow, MemberRow) = (decode_row(head)?, decode_row(member)?);
     let seq = seq.min(head.last);
+    let index = indexed(node, app, reader).await?;
+    let is_read = index.read(|state| {
+        let row = state.conversations.as_ref().and_then(|index| index.groups.get(group))?;
+        let is_same = (row.incarnation, row.joined_as) == (incarnation, joined_as);
+        Some(is_same && row.read_seq >= seq)
+    });
+    if is_read == Some(true) {
+        return Ok(());
+    }
     let (count, sent) = if seq == head.last {
         (head.counted, member.sent)
     } else {
         counts_at(node, &partition, &head, &member, reader, seq).await?
     };
     let mark = GroupMark { incarnation, joined_as, seq, count, sent };
-    let moved = indexed(node, app, reader).await?.touch(|state| {
-        let index = state.conversations.as_mut();
-        let row = index.and_then(|index| index.groups.get_mut(group));
-        let moved = row.is_some_and(|row| mark.apply(row));
-        if moved {
+    index.touch(|state| {
+        let row = state.conversations.as_mut().and_then(|index| index.groups.get_mut(group));
+        if row.is_some_and(|row| mark.apply(row)) {
             app.group_marks.remember(reader, group, mark);
+            // Under the lock: marks of two devices are told in the order in which they were made.
+            let reader = reader.clone();
+            node.publish(&Event::GroupRead(GroupRead { group: reference, reader, seq, origin }));
         }
-        moved
     });
-    if moved {
-        let reader = reader.clone();
-        node.publish(&Event::GroupRead(GroupRead { group: reference, reader, seq, origin }));
-    }
     Ok(())
 }
 
@@ -387,14 +392,15 @@ pub(crate) async fn delete(
             {
                 continue;
             }
-            row.hidden_through = summary.head.last;
+            // Of two deletions at once the one that saw less may come last: nothing comes back.
+            row.hidden_through = row.hidden_through.max(summary.head.last);
             row.pinned_at = 0;
             if summary.head.last > row.read_seq {
                 row.read_seq = summary.head.last;
                 (row.read_count, row.read_sent) = (summary.head.counted, summary.member.sent);
             }
             if clear {
-                row.cleared_through = summary.head.last;
+                row.cleared_through = row.cleared_through.max(summary.head.last);
             }
             change.put(key::group_conversation(&summary.group), row);
             found.push(summary.group.clone());

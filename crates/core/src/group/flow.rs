@@ -6,6 +6,7 @@ use std::sync::{Mutex, MutexGuard};
 use teahouse_proto::error::ErrorCode;
 use teahouse_proto::group::Priority;
 use teahouse_proto::ids::{GroupId, SdkAppId};
+use teahouse_proto::time::UnixMillis;
 use tokio::sync::oneshot;
 
 use super::lanes::{Lanes, Offer};
@@ -29,10 +30,12 @@ pub(crate) struct Flows {
     by_group: Mutex<HashMap<GroupId, Lanes<Waiting>>>,
 }
 
-/// Groups with lanes before idle ones are looked for.
-const TIDY_ABOVE: usize = 1_024;
-
 impl Flows {
+    /// Forgets groups in which nothing is going on.
+    pub(crate) fn tidy(&self, now: UnixMillis) {
+        self.lock().retain(|_, lanes| !lanes.is_idle(now));
+    }
+
     fn lock(&self) -> MutexGuard<'_, HashMap<GroupId, Lanes<Waiting>>> {
         self.by_group.lock().expect("bookkeeping of flows does not panic")
     }
@@ -85,9 +88,6 @@ fn offer(
 ) -> Offer<Waiting> {
     let now = node.now();
     let mut flows = app.flows.lock();
-    if flows.len() > TIDY_ABOVE && !flows.contains_key(group) {
-        flows.retain(|_, lanes| !lanes.is_idle(now));
-    }
     let lanes = flows.entry(group.clone()).or_default();
     let is_waited_for = lanes.due().is_some();
     let mut choose = |n: usize| usize::try_from(node.random() % n as u64).expect("below a length");

@@ -16,7 +16,7 @@ use crate::conversation;
 use crate::entity::{Change, in_parallel};
 use crate::error::Outcome;
 use crate::event::{Event, GroupDismissed, MembersJoined, MembersLeft, RoleChanged};
-use crate::node::Node;
+use crate::node::{Node, decode_row};
 use crate::rows::key::GroupRows;
 use crate::rows::{
     BuryGroupJob, ChangedRow, GroupInfoRow, Home, IndexMembersJob, Job, JoinedRow, LeftRow,
@@ -337,16 +337,13 @@ pub(crate) async fn bury(
         if rows.is_empty() {
             break;
         }
-        let left = rows.iter().filter_map(|row| {
-            let user = key::user_of_group_row(&row.key)?.to_string();
-            let member: MemberRow = crate::node::decode_row(&row.value).ok()?;
-            Some(LeftRow { user, joined_as: member.joined_as })
-        });
-        let left = IndexMembersJob {
-            incarnation: job.incarnation,
-            joined: Vec::new(),
-            left: left.collect(),
-        };
+        let mut left = Vec::new();
+        for row in &rows {
+            let Some(user) = key::user_of_group_row(&row.key) else { continue };
+            let member: MemberRow = decode_row(&row.value)?;
+            left.push(LeftRow { user: user.to_string(), joined_as: member.joined_as });
+        }
+        let left = IndexMembersJob { incarnation: job.incarnation, joined: Vec::new(), left };
         index_members(node, app.id(), group, &left).await?;
         change_group(node, &app, group, |_, change| {
             rows.iter().for_each(|row| change.delete(row.key.clone()));

@@ -67,7 +67,7 @@ impl State for GroupState {
                 let mut state = Self::default();
                 if before.incarnation > 0 && before.dismissed_ms == 0 {
                     state.read_rows(node, partition, before.incarnation).await?;
-                    state.know_again(node, home, partition, before.incarnation).await?;
+                    state.know_again(node, home, partition, &before).await?;
                 }
                 // The head last: a commit of an earlier owner that is still on its way makes it newer than
                 // the version that was read before, which our first commit notices.
@@ -111,12 +111,15 @@ impl GroupState {
         node: &Node,
         home: &Home,
         partition: &Partition,
-        incarnation: u64,
+        head: &GroupHeadRow,
     ) -> Result<(), ReadError> {
         let Home::Group(app, _) = home else { return Ok(()) };
         let window_s = node.app(*app).map_or(0, |app| app.facts().settings.group_dedupe_s);
         let since = node.now().seconds().minus_seconds(window_s.into());
-        let (from, to) = key::group_rows(GroupRows::Messages, incarnation);
+        if head.last_time < since.0 {
+            return Ok(());
+        }
+        let (from, to) = key::group_rows(GroupRows::Messages, head.incarnation);
         let newest = node.store().scan(partition, &from..&to, Direction::Descending, SENDS_MAX);
         for row in newest.await?.iter().rev() {
             let Some(seq) = key::group_message_seq(&row.key) else { continue };

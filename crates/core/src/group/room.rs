@@ -44,8 +44,11 @@ const TIPS_A_SECOND: u32 = 10;
 #[derive(Default)]
 pub(crate) struct Rooms {
     rooms: Mutex<HashMap<GroupId, Arc<Room>>>,
-    seats: Mutex<HashMap<(UserId, u32), Seats>>,
+    seats: Mutex<AllSeats>,
 }
+
+/// By user and device.
+type AllSeats = HashMap<(UserId, u32), Seats>;
 
 /// The rooms that one device is in.
 #[derive(Default)]
@@ -278,10 +281,13 @@ pub(crate) fn join(
     };
     node.hub().listen(&(app.id(), group.id.clone()), connection, user);
     let Some((room, is_new)) = entered else { return false };
-    // The connection may have ended meanwhile, and then nobody else gives the seat back.
+    // The connection may have ended meanwhile: the device has another one, or nobody else gives the seat back.
     if connection.with_session(|s| s.is_none_or(|s| s.inst_id != inst_id)) {
-        leave_all(node, app, user, inst_id);
-        return false;
+        let Some(other) = node.hub().device(app.id(), user, inst_id) else {
+            leave_all(node, app, user, inst_id);
+            return false;
+        };
+        node.hub().listen(&(app.id(), group.id.clone()), &other, user);
     }
     if is_new {
         tell_moving(node, &room, TipKind::Joined, user, faces);
@@ -319,7 +325,13 @@ fn vacate(node: &Node, app: &App, user: &UserId, group: &GroupId) {
 /// Takes a device out of all rooms: its session has ended.
 pub(crate) fn leave_all(node: &Node, app: &App, user: &UserId, inst_id: u32) {
     let seats = lock(&app.rooms.seats).remove(&(user.clone(), inst_id));
-    for group in seats.into_iter().flat_map(|seats| seats.rooms) {
+    if let Some(seats) = seats {
+        give_back(node, app, user, inst_id, seats);
+    }
+}
+
+fn give_back(node: &Node, app: &App, user: &UserId, inst_id: u32, seats: Seats) {
+    for group in seats.rooms {
         if let Some(connection) = node.hub().device(app.id(), user, inst_id) {
             node.hub().unlisten(&(app.id(), group.clone()), &connection);
         }
@@ -327,7 +339,8 @@ pub(crate) fn leave_all(node: &Node, app: &App, user: &UserId, inst_id: u32) {
     }
 }
 
-/// A device has lost its connection, on which it was last heard then: it keeps its seats for a while.
+/// A device has lost its connection, on which it was last heard then: it keeps its seats for a while. One
+/// that has another connection by now has lost nothing.
 pub(crate) fn connection_lost(
     node: &Node,
     app: &App,
@@ -335,7 +348,26 @@ pub(crate) fn connection_lost(
     inst_id: u32,
     heard: UnixMillis,
 ) {
-    if let Some(seats) = lock(&app.rooms.seats).get_mut(&(user.clone(), inst_id)) {
+    // A device is in the hub before it takes its seats again, so this cannot undo that.
+    let mut seats = lock(&app.rooms.seats);
+    if node.hub().device(app.id(), user, inst_id).is_none() {
+        lose(node, &mut seats, user, inst_id, heard);
+    }
+}
+
+/// A device is about to replace its connection, on which it was last heard then.
+pub(crate) fn connection_replaced(
+    node: &Node,
+    app: &App,
+    user: &UserId,
+    inst_id: u32,
+    heard: UnixMillis,
+) {
+    lose(node, &mut lock(&app.rooms.seats), user, inst_id, heard);
+}
+
+fn lose(node: &Node, all: &mut AllSeats, user: &UserId, inst_id: u32, heard: UnixMillis) {
+    if let Some(seats) = all.get_mut(&(user.clone(), inst_id)) {
         seats.lost = Some((node.now(), heard));
     }
 }
@@ -377,11 +409,11 @@ pub(crate) fn resume(
 pub(crate) fn end_grace(node: &Node, app: &App) {
     let now = node.now();
     let is_over = |seats: &Seats| seats.lost.is_some_and(|(lost, _)| lost.0 + GRACE_MS <= now.0);
-    let over: Vec<(UserId, u32)> = {
-        let seats = lock(&app.rooms.seats);
-        seats.iter().filter(|(_, seats)| is_over(seats)).map(|(key, _)| key.clone()).collect()
-    };
-    over.iter().for_each(|(user, inst_id)| leave_all(node, app, user, *inst_id));
+    // Taken away as they are found: a device that is back a moment later finds that it is out.
+    let over: Vec<_> = lock(&app.rooms.seats).extract_if(|_, seats| is_over(seats)).collect();
+    for ((user, inst_id), seats) in over {
+        give_back(node, app, &user, inst_id, seats);
+    }
 }
 
 /// Ends a room: everybody is out. Returns who was in.

@@ -385,11 +385,12 @@ pub(crate) async fn online(node: &Node, app: &App, group: &GroupId) -> Outcome<u
         return Ok(room.viewers() as u64);
     }
     let entity = super::group(node, app, group).await?;
-    let online = entity.read(|state| -> Result<usize, Error> {
+    let members = entity.read(|state| -> Result<Vec<UserId>, Error> {
         state.info()?;
-        Ok(state.members.keys().filter(|user| node.hub().is_online(app.id(), user)).count())
-    });
-    Ok(online? as u64)
+        Ok(state.members.keys().cloned().collect())
+    })?;
+    // Not under the group's lock: of 100,000 members each is asked for.
+    Ok(members.iter().filter(|user| node.hub().is_online(app.id(), user)).count() as u64)
 }
 
 /// What a stranger may know: whether a group can be found by its id.

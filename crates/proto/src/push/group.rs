@@ -263,14 +263,6 @@ pub struct GroupChanges {
     pub mute_all: Option<Switch>,
 }
 
-impl GroupChanges {
-    /// Nothing changed.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        *self == Self::default()
-    }
-}
-
 fn switch_number<S: Serializer>(switch: &Option<Switch>, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_u32(switch.map_or(0, Switch::number))
 }

@@ -98,7 +98,8 @@ async fn view(
     let nothing = std::collections::BTreeSet::new();
     let filter = request.response_filter.as_ref();
     let base = filter.and_then(|filter| filter.group_base_info_filter.as_ref()).unwrap_or(&nothing);
-    let (count, muted_until) = if base.contains("MemberNum") || filter.is_some() {
+    let of_self = filter.and_then(|filter| filter.self_info_filter.as_ref());
+    let (count, muted_until) = if base.contains("MemberNum") || of_self.is_some() {
         let entity = group::group(node, app, &summary.group).await?;
         entity.read(|state| {
             let until = state.mutes.get(user).copied().unwrap_or_default();
@@ -109,7 +110,7 @@ async fn view(
     };
     let GroupSummary { group, row, head, info, member } = summary;
     let view = GroupView::of(app, &group, &head, &info, count, Some(base), names).without_result();
-    let Some(of_self) = filter.and_then(|filter| filter.self_info_filter.as_ref()) else {
+    let Some(of_self) = of_self else {
         return Ok(view);
     };
     let online = node.hub().is_online(app.id(), user);

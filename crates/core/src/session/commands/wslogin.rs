@@ -175,7 +175,7 @@ async fn remember_old_connection(caller: &Caller, user: &UserId, inst_id: u32) -
     for old in caller.node().hub().connections(caller.app().id(), user) {
         if let Some(session) = old.session().filter(|session| session.inst_id == inst_id) {
             remember_heard(caller.node(), caller.app(), &session, &old).await?;
-            room::connection_lost(caller.node(), caller.app(), user, inst_id, old.last_heard());
+            room::connection_replaced(caller.node(), caller.app(), user, inst_id, old.last_heard());
         }
     }
     Ok(())
