@@ -1,5 +1,5 @@
 /** Groups: making, entering and leaving them, and who is in. */
-import type { Connection } from './connection.ts';
+import type { Connection, RequestOptions } from './connection.ts';
 import { ChatError, LocalCode } from './errors.ts';
 import type { Inbox } from './inbox.ts';
 import { readNumber, readObject, readObjects, readText, type Fields } from './wire/fields.ts';
@@ -69,6 +69,34 @@ export function groupCommand(groupId: string, name: string): string {
   return `${groupId.startsWith('@TGS#_') ? 'million_group' : 'group'}_open_http_svc.${name}`;
 }
 
+/** Makes a group or room with `owner`. Resolves with its id. */
+export async function createGroup(connection: Connection, owner: string, fields: Fields): Promise<string> {
+  const command = groupCommand('', 'create_group');
+  const answer = await connection.request(command, { Owner_Account: owner, WebPushFlag: 1, ...fields });
+  const groupId = readText(answer, 'GroupId');
+  if (!groupId) throw new ChatError(LocalCode.BadAnswer, 'a new group without id', command);
+  return groupId;
+}
+
+/** Asks to come into a group or room. */
+export async function applyToJoin(
+  connection: Connection,
+  groupId: string,
+  reason: string,
+  options: RequestOptions = {},
+): Promise<'joined' | 'pending'> {
+  const command = groupCommand(groupId, 'apply_join_group');
+  const answer = await connection.request(command, { GroupId: groupId, ApplyMsg: reason, WebPushFlag: 1 }, options);
+  switch (answer.JoinedStatus) {
+    case 'JoinedSuccess':
+      return 'joined';
+    case 'WaitAdminApproval':
+      return 'pending';
+    default:
+      throw new ChatError(LocalCode.BadAnswer, `unknown JoinedStatus ${String(answer.JoinedStatus)}`, command);
+  }
+}
+
 /** {@link ChatClient.groups}. Every method rejects with {@link ChatError} and the server's code when the server refuses. */
 export class Groups {
   readonly #connection: Connection;
@@ -84,33 +112,20 @@ export class Groups {
 
   /** Makes a group with oneself as owner. Resolves with its id. Members of a `work` group learn of it by its first message. */
   async create({ type, name, id, members = [], joinOption }: NewGroup): Promise<string> {
-    const answer = await this.#connection.request(groupCommand('', 'create_group'), {
+    const groupId = await createGroup(this.#connection, this.#self(), {
       Type: WIRE_TYPES[type],
       Name: name,
-      Owner_Account: this.#self(),
-      WebPushFlag: 1,
       ...(id && { GroupId: id }),
       ...(members.length > 0 && { MemberList: members.map((userId) => ({ Member_Account: userId })) }),
       ...(joinOption && { ApplyJoinOption: joinOption }),
     });
-    const groupId = readText(answer, 'GroupId');
-    if (!groupId) throw new ChatError(LocalCode.BadAnswer, 'a new group without id', groupCommand('', 'create_group'));
     this.#inbox.groupBegins(groupId);
     return groupId;
   }
 
   /** Asks to join. `pending`: owner or admins have to agree; the answer comes as event `notice`. */
   async join(groupId: string, reason = ''): Promise<'joined' | 'pending'> {
-    const command = groupCommand(groupId, 'apply_join_group');
-    const answer = await this.#connection.request(command, { GroupId: groupId, ApplyMsg: reason, WebPushFlag: 1 });
-    switch (answer.JoinedStatus) {
-      case 'JoinedSuccess':
-        return 'joined';
-      case 'WaitAdminApproval':
-        return 'pending';
-      default:
-        throw new ChatError(LocalCode.BadAnswer, `unknown JoinedStatus ${String(answer.JoinedStatus)}`, command);
-    }
+    return applyToJoin(this.#connection, groupId, reason);
   }
 
   /** Leaves a group. An owner cannot leave: he dismisses it. */

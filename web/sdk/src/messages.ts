@@ -93,7 +93,8 @@ const TIPS: { readonly [opType: number]: Tip['what'] } = {
   7: 'memberChanged',
 };
 
-const ROOM_TYPE = 'AVChatRoom';
+/** As on the wire. */
+export const ROOM_TYPE = 'AVChatRoom';
 
 /** A message between two users as it came, with what only the client's own bookkeeping wants to know. */
 export interface C2cArrival {

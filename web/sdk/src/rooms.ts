@@ -1,8 +1,9 @@
 /** Live rooms: any number of viewers, nothing is stored. */
-import type { Connection } from './connection.ts';
+import type { Connection, RequestOptions } from './connection.ts';
 import { ChatError, LocalCode } from './errors.ts';
-import { groupCommand } from './groups.ts';
-import { readNumber, readText } from './wire/fields.ts';
+import { applyToJoin, createGroup, groupCommand } from './groups.ts';
+import { ROOM_TYPE } from './messages.ts';
+import { readNumber } from './wire/fields.ts';
 
 /** Most rooms that one client is in at the same time. */
 export const ROOMS_MAX = 20;
@@ -30,17 +31,8 @@ export class Rooms {
 
   /** Makes a room with oneself as owner, and does not enter it. Resolves with its group id. */
   async create(name: string, { id }: { id?: string } = {}): Promise<string> {
-    const command = groupCommand('', 'create_group');
-    const answer = await this.#connection.request(command, {
-      Type: 'AVChatRoom',
-      Name: name,
-      Owner_Account: this.#self(),
-      WebPushFlag: 1,
-      ...(id && { GroupId: id }),
-    });
-    const groupId = readText(answer, 'GroupId');
-    if (!groupId) throw new ChatError(LocalCode.BadAnswer, 'a new room without id', command);
-    return groupId;
+    const fields = { Type: ROOM_TYPE, Name: name, ...(id && { GroupId: id }) };
+    return createGroup(this.#connection, this.#self(), fields);
   }
 
   /** Enters a room. At most {@link ROOMS_MAX}: with more, `BadArgument`. */
@@ -71,7 +63,7 @@ export class Rooms {
    */
   rejoin(missed: (groupId: string) => void): void {
     for (const groupId of this.#joined) {
-      this.#enter(groupId).then(
+      this.#enter(groupId, { repeats: false }).then(
         () => missed(groupId),
         (problem: ChatError) => {
           // The room is gone or does not let us in. Without a connection the next one tries again.
@@ -91,11 +83,8 @@ export class Rooms {
     this.#joined.clear();
   }
 
-  async #enter(groupId: string): Promise<void> {
-    const command = groupCommand(groupId, 'apply_join_group');
-    const answer = await this.#connection.request(command, { GroupId: groupId, ApplyMsg: '', WebPushFlag: 1 });
-    if (answer.JoinedStatus !== 'JoinedSuccess') {
-      throw new ChatError(LocalCode.BadAnswer, `unknown JoinedStatus ${String(answer.JoinedStatus)}`, command);
-    }
+  async #enter(groupId: string, options: RequestOptions = {}): Promise<void> {
+    if ((await applyToJoin(this.#connection, groupId, '', options)) === 'joined') return;
+    throw new ChatError(LocalCode.BadAnswer, 'a room that lets nobody in at once', 'apply_join_group');
   }
 }

@@ -69,6 +69,22 @@ test('after a reconnect the room is entered again, and what was missed is told a
   expect(joins(harness)).toBe(1);
 });
 
+test('a connection that is lost meanwhile is no reason to enter a room twice', async () => {
+  const harness = await inRoom();
+  const answer = harness.answers[JOIN]!;
+  harness.answers[JOIN] = () => undefined;
+  const socket = harness.socket;
+  socket.lose();
+  await harness.clock.advance(6_000);
+  expect(harness.socket).not.toBe(socket);
+  expect(joins(harness)).toBe(1);
+  harness.answers[JOIN] = answer;
+  harness.socket.lose();
+  await harness.clock.advance(6_000);
+  expect(joins(harness)).toBe(1);
+  expect(harness.events.gap).toHaveLength(1);
+});
+
 test('a room that refuses is not entered again', async () => {
   const harness = await inRoom();
   harness.answers[JOIN] = () => ({ ErrorCode: 10010 });

@@ -26,7 +26,7 @@ export interface RoomReport {
   readonly offered: number;
   /** Copies of them that reached a viewer. */
   readonly delivered: number;
-  /** Copies that did not. */
+  /** Messages that no viewer got: more were sent than the room may have. */
   readonly dropped: number;
   /** From sending to a viewer, over the last second. */
   readonly latencyMs: { readonly p50: number; readonly p99: number };

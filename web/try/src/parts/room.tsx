@@ -59,7 +59,7 @@ export function RoomView({ room }: { room: LiveRoom }) {
 
       <dl class="figures" aria-live="off">
         <Figure color="--good" name="delivered / s" value={last && whole(last.deliveredPerSecond)} />
-        <Figure color="--bad" name="dropped / s" value={last && whole(last.droppedPerSecond)} />
+        <Figure color="--bad" name="messages dropped / s" value={last && whole(last.droppedPerSecond)} />
         <Figure color="--calm" name="latency p50" value={last && inWords(last.p50)} />
         <Figure color="--warm" name="latency p99" value={last && inWords(last.p99)} />
       </dl>
