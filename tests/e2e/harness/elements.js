@@ -10,7 +10,7 @@ export const CLIENT_ELEMENTS = [
 
 const URL = 'https://files.example/one';
 
-/** What a backend can send: each element as it is written on the wire, and where the URL must appear. */
+/** What a backend can send: each element as it is written on the wire. */
 export const REST_ELEMENTS = [
   { MsgType: 'TIMTextElem', MsgContent: { Text: 'from the backend' } },
   { MsgType: 'TIMCustomElem', MsgContent: { Data: 'd', Desc: 'what', Ext: 'more', Sound: 'dingdong.aiff' } },
