@@ -237,7 +237,8 @@ fn administrator() -> UserId {
 
 async fn look(server: &Server) -> RoomReport {
     let room = server.try_it.room.lock().await;
-    room.as_ref().map_or_else(RoomReport::default, |room| {
+    let room = room.as_ref().filter(|room| !room.simulation.has_ended());
+    room.map_or_else(RoomReport::default, |room| {
         RoomReport::of(&room.group, room.simulation.stats())
     })
 }

@@ -81,8 +81,11 @@ export class LiveRoom extends Store {
     try {
       this.#take(await this.#post());
       if (this.#client.state === 'offline') await this.#client.login(this.me.userId, this.me.userSig);
+      if (!this.isOpen) return;
       await this.#client.rooms.join(this.groupId);
-      this.#askAgain();
+      // It may have been closed meanwhile, and then its viewer goes again.
+      if (this.isOpen) this.#askAgain();
+      else await this.#client.rooms.quit(this.groupId);
     } catch (problem) {
       this.#stop(inWords(problem));
     }
@@ -127,6 +130,7 @@ export class LiveRoom extends Store {
       try {
         const report = await getRoom();
         if (!this.isOpen) return;
+        if (!report.groupId) return this.#stop('The room was closed: nobody has looked for a while.');
         if (report.groupId !== this.groupId) return this.#stop('Another page has opened its own room.');
         this.#take(report);
         this.#askAgain();

@@ -129,9 +129,12 @@ export class Person extends Store {
 
   #arrived(message: Message): void {
     const isFromBackend = !stopwatch.isOurs(message.id);
-    const tookMs = stopwatch.elapsed(isFromBackend ? BACKEND_CALL : message.id);
-    const known = tookMs !== undefined && !this.#isOwn(message) && { tookMs };
-    this.#add({ entry: message, isFromBackend, ...known, ...(this.#isOwn(message) && { status: 'stored' }) });
+    if (this.#isOwn(message)) {
+      this.#add({ entry: message, isFromBackend, status: 'stored' });
+    } else {
+      const tookMs = isFromBackend ? stopwatch.take(BACKEND_CALL) : stopwatch.elapsed(message.id);
+      this.#add({ entry: message, isFromBackend, ...(tookMs !== undefined && { tookMs }) });
+    }
     this.#markRead();
   }
 

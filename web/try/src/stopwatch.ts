@@ -15,6 +15,13 @@ export function elapsed(id: string): number | undefined {
   return at === undefined ? undefined : performance.now() - at;
 }
 
+/** The same, once: whatever comes later belongs to another message. */
+export function take(id: string): number | undefined {
+  const took = elapsed(id);
+  startedAt.delete(id);
+  return took;
+}
+
 /** Whether this page has sent it. */
 export const isOurs = (id: string) => startedAt.has(id);
 

@@ -114,6 +114,9 @@ describe('the page', { timeout: 120_000 }, () => {
   test('the copied curl command works as it is', async () => {
     const page = await visit();
     await online(page, 'Bob');
+    const timed = panel(page, 'Bob').getByText(/^arrived after/);
+    await page.getByRole('button', { name: 'Call it from here' }).click();
+    await timed.waitFor();
     await page.context().grantPermissions(['clipboard-read', 'clipboard-write']);
     await page.getByRole('button', { name: 'Copy the curl command' }).click();
     await page.getByRole('button', { name: 'Copied' }).waitFor();
@@ -121,8 +124,10 @@ describe('the page', { timeout: 120_000 }, () => {
     expect(command).toContain(`curl -s "${origin}/v4/openim/sendmsg`);
     const { stdout } = await promisify(execFile)('sh', ['-c', command]);
     expect(JSON.parse(stdout)).toMatchObject({ ActionStatus: 'OK', ErrorCode: 0 });
-    await panel(page, 'Bob').getByText('from your backend').waitFor();
-    await panel(page, 'Bob').getByText('1 unread').waitFor();
+    await panel(page, 'Bob').getByText('2 unread').waitFor();
+    expect(await panel(page, 'Bob').getByText('from your backend').count()).toBe(2);
+    // When the shell called is not known.
+    expect(await timed.count()).toBe(1);
   });
 
   test('who was offline finds what was said meanwhile', async () => {
