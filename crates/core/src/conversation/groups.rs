@@ -282,7 +282,8 @@ async fn is_member(
     }))
 }
 
-/// Marks everything up to `seq` as read.
+/// Marks everything up to `seq` as read. Says whether the reader's list has the group: for a moment after
+/// he came it has not, until the jobs of the group have run.
 ///
 /// # Errors
 /// `GroupNotFound` or `GroupPermissionDenied` for somebody who is not a member.
@@ -293,7 +294,7 @@ pub(crate) async fn mark_read(
     group: &GroupId,
     seq: u64,
     origin: Option<u32>,
-) -> Outcome<()> {
+) -> Outcome<bool> {
     let partition = Home::Group(app.id(), group.clone()).partition();
     let entity = group::group(node, app, group).await?;
     let (reference, membership) = entity.read(|state| -> Result<_, Error> {
@@ -307,17 +308,18 @@ pub(crate) async fn mark_read(
     // What the store has, not what is on its way to it: nobody has read that.
     let keys = [key::head(), key::member(incarnation, reader)].map(|k| (partition.clone(), k));
     let rows = node.store().get_many(&keys).await?;
-    let [Some(head), Some(member)] = &rows[..] else { return Ok(()) };
+    let [Some(head), Some(member)] = &rows[..] else { return Ok(false) };
     let (head, member): (GroupHeadRow, MemberRow) = (decode_row(head)?, decode_row(member)?);
     let seq = seq.min(head.last);
     let index = indexed(node, app, reader).await?;
-    let is_read = index.read(|state| {
+    let read_seq = index.read(|state| {
         let row = state.conversations.as_ref().and_then(|index| index.groups.get(group))?;
         let is_same = (row.incarnation, row.joined_as) == (incarnation, joined_as);
-        Some(is_same && row.read_seq >= seq)
+        is_same.then_some(row.read_seq)
     });
-    if is_read == Some(true) {
-        return Ok(());
+    let Some(read_seq) = read_seq else { return Ok(false) };
+    if read_seq >= seq {
+        return Ok(true);
     }
     let (count, sent) = if seq == head.last {
         (head.counted, member.sent)
@@ -334,7 +336,7 @@ pub(crate) async fn mark_read(
             node.publish(&Event::GroupRead(GroupRead { group: reference, reader, seq, origin }));
         }
     });
-    Ok(())
+    Ok(true)
 }
 
 /// Rows that are looked through at most for a mark that is not at the end.

@@ -28,9 +28,12 @@ request! {
 pub(crate) async fn run(caller: Caller, request: Request) -> Outcome<Empty> {
     let (node, app, id) = (caller.node(), caller.app(), &request.group_id);
     let reader = caller.acting_as(None, ErrorCode::GroupPermissionDenied)?;
-    // The reader may have come a moment ago.
-    settle(&caller, id).await?;
     let (seq, origin) = (request.msg_readed_seq, caller.origin());
-    conversation::groups::mark_read(node, app, &reader, id, seq, origin).await?;
+    let mark = || conversation::groups::mark_read(node, app, &reader, id, seq, origin);
+    if !mark().await? {
+        // The reader came a moment ago.
+        settle(&caller, id).await?;
+        mark().await?;
+    }
     Ok(Empty {})
 }
