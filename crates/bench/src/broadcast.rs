@@ -9,7 +9,7 @@
 
 use std::io::Write;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use clap::Args;
@@ -18,6 +18,7 @@ use tokio::sync::{mpsc, watch};
 
 use crate::error::BenchError;
 use crate::framing::{BINARY, PING, PONG, Side, put_frame};
+use crate::load::lock;
 use crate::mark::{Mark, TEXT_BYTES, find};
 use crate::raw;
 use crate::socket::{Link, split};
@@ -106,10 +107,6 @@ fn accept(listener: &std::net::TcpListener, args: &BroadcastArgs) -> Result<(), 
         sent.map_err(|_| BenchError::Server("a thread of the broadcast ended".to_owned()))?;
     }
     Ok(())
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().expect("nothing panics with this lock")
 }
 
 async fn shard(broadcast: Arc<Broadcast>, mut accepted: mpsc::Receiver<std::net::TcpStream>) {

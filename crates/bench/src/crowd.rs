@@ -9,7 +9,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::sync_channel;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -22,6 +22,7 @@ use crate::clock::Clock;
 use crate::error::BenchError;
 use crate::framing::{BINARY, PING, PONG, Side, put_frame};
 use crate::group;
+use crate::load::lock;
 use crate::program::Level;
 use crate::socket::{Link, ReadSide, split};
 use crate::tally::{Ear, Scanner, Tally};
@@ -87,6 +88,7 @@ struct Shared {
     members: Mutex<BTreeMap<u32, Arc<Member>>>,
     tally: Mutex<Tally>,
     trouble: Mutex<Option<String>>,
+    first_refusal: Mutex<Option<String>>,
     logins: Semaphore,
     ended: AtomicBool,
     /// Of a broadcast: all that have ended are told to its server.
@@ -97,10 +99,6 @@ struct Shared {
 struct Rounds {
     frames: u64,
     told: u64,
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().expect("no thread of the generator panics while it holds a lock")
 }
 
 impl Crowd {
@@ -128,6 +126,7 @@ impl Crowd {
             members: Mutex::default(),
             tally: Mutex::new(Tally::new(0, 0, 0..0, 0)),
             trouble: Mutex::default(),
+            first_refusal: Mutex::default(),
             logins: Semaphore::new(LOGINS_AT_ONCE),
             ended: AtomicBool::new(false),
             rounds: Mutex::default(),
@@ -217,6 +216,11 @@ impl Crowd {
     /// Why a connection ended before the crowd did; the first one only.
     pub(crate) fn trouble(&self) -> Option<String> {
         lock(&self.shared.trouble).clone()
+    }
+
+    /// The first answer with an error code, whichever books were open.
+    pub(crate) fn first_refusal(&self) -> Option<String> {
+        lock(&self.shared.first_refusal).clone()
     }
 
     /// Begins new books.
@@ -359,7 +363,7 @@ impl Shared {
             lock(&self.tally).answer(index, accepted, self.clock.now_ns());
             if !accepted {
                 let text = String::from_utf8_lossy(&frame[..frame.len().min(300)]).into_owned();
-                lock(&self.tally).first_refusal.get_or_insert(text);
+                lock(&self.first_refusal).get_or_insert(text);
             }
         }
     }

@@ -144,7 +144,7 @@ impl Accounts {
     /// Those of now.
     pub(crate) fn now(observed: &Observed) -> Self {
         let generator = Observed { pid: Some(std::process::id()), ..Observed::default() };
-        Self([observed.account(), generator.account()])
+        Self([observed.process().account(), generator.account()])
     }
 
     /// Processor time of server and generator since `before`.

@@ -199,7 +199,8 @@ const PACER_QUANTUM_NS: u64 = 200_000;
 const LOGINS_AT_ONCE: usize = 32;
 
 /// Locks what only a panicked thread could have left poisoned.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+/// The lock of something that only threads of this crate share.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().expect("no thread of the generator panics while it holds a lock")
 }
 

@@ -128,6 +128,11 @@ pub(crate) struct Observed {
 }
 
 impl Observed {
+    /// Only the process. A page of metrics takes time and memory of the server's own.
+    pub(crate) fn process(&self) -> Self {
+        Self { pid: self.pid, ..Self::default() }
+    }
+
     /// Reads everything there is to read; what is not there stays empty.
     pub(crate) fn account(&self) -> Account {
         let file = |name: &str| {

@@ -65,7 +65,7 @@ impl<'a> Series<'a> {
 
     /// Keeps the first refusal that the crowd has met.
     pub(crate) fn note_refusal(&mut self, crowd: &Crowd) {
-        self.refusal = crowd.with_books(|tally| tally.first_refusal.clone());
+        self.refusal = crowd.first_refusal();
     }
 
     /// Deliveries a second, and the same as a share of the ceiling's, of a row.

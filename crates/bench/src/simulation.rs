@@ -2,7 +2,7 @@
 //! read figures from. The page that a server shows to newcomers uses it.
 
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
 use teahouse_proto::ids::SdkAppId;
@@ -11,6 +11,7 @@ use crate::client::Target;
 use crate::clock;
 use crate::crowd::{Crowd, Invitation};
 use crate::error::BenchError;
+use crate::load::lock;
 use crate::program::Level;
 use crate::tally::Tally;
 
@@ -151,10 +152,6 @@ impl Drop for RoomSimulation {
     fn drop(&mut self) {
         self.end();
     }
-}
-
-fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
-    state.lock().expect("nothing panics with this lock")
 }
 
 /// The thread's side.

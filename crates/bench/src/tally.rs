@@ -138,8 +138,6 @@ pub(crate) struct Tally {
     pub(crate) bytes_in_window: u64,
     /// Deliveries whose `MsgSeq` was not above the last one of their level: out of order, or twice.
     pub(crate) disordered: u64,
-    /// The first answer with an error code.
-    pub(crate) first_refusal: Option<String>,
     /// From the intended time of sending to each arrival.
     pub(crate) delivery: Latencies,
     /// From the intended time of sending to the answer.
@@ -163,7 +161,6 @@ impl Tally {
             frames_in_window: 0,
             bytes_in_window: 0,
             disordered: 0,
-            first_refusal: None,
             delivery: Latencies::default(),
             ack: Latencies::default(),
         }

@@ -10,7 +10,7 @@ use crate::cli::Common;
 use crate::crowd::{Crowd, Invitation};
 use crate::error::BenchError;
 use crate::limits;
-use crate::process::{Kernel, Observed, load_average};
+use crate::process::{Kernel, load_average};
 use crate::report::{Column, table};
 use crate::target::UnderTest;
 use crate::w1::{say, write_json};
@@ -37,7 +37,7 @@ struct Idle {
     full_bytes: u64,
     left_bytes: u64,
     again_bytes: u64,
-    /// Both ends of the connections: the kernel's slab and page tables, and its socket buffers.
+    /// Both ends of the connections: the kernel's slab, and its socket buffers.
     kernel_bytes: u64,
     cpus: Option<f64>,
     load_average: f64,
@@ -124,14 +124,13 @@ fn possible(wanted: u32, most: u32) -> Option<u32> {
 
 fn measure(common: &Common, connections: u32, settle: Duration) -> Result<Idle, BenchError> {
     let server = UnderTest::new(common)?;
+    let process = server.observed.process();
     let resident = || {
-        let account = server.observed.account();
+        let account = process.account();
         account.resident_bytes.ok_or_else(|| {
             BenchError::Usage("memory needs --server-pid beside --server".to_owned())
         })
     };
-    // Without scraping: a page of metrics takes memory of its own.
-    let process = Observed { pid: server.observed.pid, ..Observed::default() };
     std::thread::sleep(settle / 4);
     let (empty_bytes, kernel) = (resident()?, Kernel::now());
     let invitation =

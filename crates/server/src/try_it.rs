@@ -10,7 +10,7 @@ use hyper::{Method, Request, StatusCode};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use teahouse_bench::{RoomSimulation, RoomStats, SimulationTarget};
-use teahouse_core::app::App;
+use teahouse_core::app::{App, FIRST_ADMIN};
 use teahouse_core::caller::{Caller, Who};
 use teahouse_proto::error::ErrorCode;
 use teahouse_proto::ids::{GroupId, UserId};
@@ -26,8 +26,6 @@ const BODY_BYTES_MAX: usize = 16 * 1024;
 const USERS_MAX: usize = 4;
 /// How long the signatures hold.
 const SIGNATURE_S: u64 = 86_400;
-/// Signs for the backend that the page plays; every app has it from its first day.
-const ADMINISTRATOR: &str = "administrator";
 const CREATE_GROUP: &str = "group_open_http_svc/create_group";
 
 /// The server's part of the page.
@@ -232,7 +230,7 @@ fn users(server: &Server, wish: &UsersWish) -> Result<Users, Refusal> {
 }
 
 fn administrator() -> UserId {
-    UserId::parse(ADMINISTRATOR).expect("it is an account id")
+    UserId::parse(FIRST_ADMIN).expect("it is an account id")
 }
 
 async fn look(server: &Server) -> RoomReport {

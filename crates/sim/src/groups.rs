@@ -33,7 +33,6 @@ pub(crate) struct GroupMessage {
     pub(crate) author: Author,
     pub(crate) counted: bool,
     pub(crate) sent: Step,
-    pub(crate) acked: Step,
     /// Sent again: it may be in the group that was made again, too.
     pub(crate) repeated: bool,
 }

@@ -71,8 +71,7 @@ impl Device {
         context: &mut Context<'_>,
     ) -> Check {
         self.groups.seen.insert(message);
-        let said = &mut context.ledger.groups.messages[message as usize];
-        said.acked = said.acked.min(context.step);
+        let said = &context.ledger.groups.messages[message as usize];
         self.groups.last.insert(said.group, number(body, "MsgSeq"));
         Ok(())
     }
@@ -193,15 +192,7 @@ impl Sim {
         let messages = &mut self.ledger.groups.messages;
         let number = u32::try_from(messages.len()).expect("few messages");
         let sent = self.step;
-        messages.push(GroupMessage {
-            group,
-            from,
-            author,
-            counted,
-            sent,
-            acked: NEVER,
-            repeated: false,
-        });
+        messages.push(GroupMessage { group, from, author, counted, sent, repeated: false });
         number
     }
 

@@ -877,10 +877,7 @@ impl Sim {
                 let step = self.step;
                 self.ledger.messages[number as usize].acked = step;
             }
-            BackendWork::GroupSend(message) => {
-                self.check_group_ack(message, &answer)?;
-                self.ledger.groups.messages[message as usize].acked = self.step;
-            }
+            BackendWork::GroupSend(message) => self.check_group_ack(message, &answer)?,
             BackendWork::Deed(deed) => self.deed_done(deed, call.path, Ok(&answer)),
             BackendWork::End(user) => {
                 if list(&answer, "ResultItem").all(|item| number(item, "ResultCode") == 0) {
