@@ -222,7 +222,7 @@ fn mentioned(node: &Node, said: &GroupSaid) {
 }
 
 fn publish(node: &Node, key: &TopicKey, piece: Piece) {
-    if let Some((due, topic)) = node.hub().publish(key, node.now(), || piece) {
+    if let Some((due, topic)) = node.hub().publish(key, node.now(), piece) {
         node.agenda().enter(due, Due::Flush(topic));
     }
 }

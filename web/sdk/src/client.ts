@@ -490,7 +490,7 @@ export class ChatClient {
       WithRecalledMsg: 1,
     });
     const arrivals = readObjects(answer, 'RspMsgList')
-      .map((item) => readGroup(item, group(groupId)))
+      .map((item) => readGroup(item, groupId))
       .reverse();
     const isLast = readNumber(answer, 'IsFinished') === 2;
     return { arrivals, next: isLast ? 0 : readNumber(answer, 'NextReqMsgSeq') };

@@ -1,5 +1,5 @@
 /** Messages and tips: what applications see of them, and how they look on the wire. */
-import { group, parts, room, user, type ConversationId } from './conversation-id.ts';
+import { group, room, user, type ConversationId } from './conversation-id.ts';
 import { isFields, readNumber, readObject, readObjects, readText, readTexts, type Fields } from './wire/fields.ts';
 
 /** One piece of a message. */
@@ -137,17 +137,13 @@ export interface GroupArrival {
 }
 
 /**
- * Reads an item of `GroupMsgArray`, `GroupTips` or `RspMsgList`. `conversation` is where it belongs if the item does not say so
+ * Reads an item of `GroupMsgArray`, `GroupTips` or `RspMsgList`. `asked` is the id of the group if the item does not say so
  * itself; histories leave that out.
  */
-export function readGroup(item: Fields, asked?: ConversationId): GroupArrival {
+export function readGroup(item: Fields, asked = ''): GroupArrival {
   const info = readObject(item, 'GroupInfo');
-  const groupId =
-    readText(info, 'GroupId') ||
-    readText(item, 'ToGroupId') ||
-    readText(item, 'GroupId') ||
-    (asked ? parts(asked).target : '');
-  const isRoom = info.GroupType === ROOM_TYPE || (asked !== undefined && parts(asked).kind === 'room');
+  const groupId = readText(info, 'GroupId') || readText(item, 'ToGroupId') || readText(item, 'GroupId') || asked;
+  const isRoom = info.GroupType === ROOM_TYPE;
   const conversation = isRoom ? room(groupId) : group(groupId);
   const seq = readNumber(item, 'MsgSeq');
   const onlineOnly = readNumber(item, 'OnlineOnlyFlag') === 1;

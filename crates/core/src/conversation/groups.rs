@@ -13,8 +13,7 @@ use teahouse_proto::time::UnixSeconds;
 use teahouse_store::{Direction, Partition};
 
 use super::marks::GroupMark;
-use super::{Conversations, indexed};
-use crate::account;
+use super::{change_index, indexed};
 use crate::app::App;
 use crate::entity::Change;
 use crate::error::Outcome;
@@ -166,32 +165,6 @@ pub(crate) async fn change_row(
         true
     })
     .await
-}
-
-/// Changes the index of an account, of whichever is there if none is named; the default if it is not there
-/// any more.
-async fn change_index<R: Default>(
-    node: &Arc<Node>,
-    app: &App,
-    user: &UserId,
-    account: Option<TinyId>,
-    mut apply: impl FnMut(&mut Conversations, &mut Change) -> R,
-) -> Outcome<R> {
-    loop {
-        indexed(node, app, user).await?;
-        let done = account::change_user(node, app, user, |state, change| {
-            let there = state.tiny_id();
-            if there.is_none() || account.is_some_and(|account| there != Some(account)) {
-                return Ok(Some(R::default()));
-            }
-            // Gone from memory since: read it again first.
-            Ok(state.conversations.as_mut().map(|index| apply(index, change)))
-        })
-        .await?;
-        if let Some(result) = done {
-            return Ok(result);
-        }
-    }
 }
 
 /// Puts a group into a new member's index; carried out by the outbox. Says whether the account that came

@@ -107,6 +107,32 @@ async fn indexed(node: &Node, app: &App, user: &UserId) -> Outcome<Arc<Entity<Us
     Ok(entity)
 }
 
+/// Changes the index of an account, of whichever is there if none is named; the default if it is not there
+/// any more.
+async fn change_index<R: Default>(
+    node: &Arc<Node>,
+    app: &App,
+    user: &UserId,
+    account: Option<TinyId>,
+    mut apply: impl FnMut(&mut Conversations, &mut Change) -> R,
+) -> Outcome<R> {
+    loop {
+        indexed(node, app, user).await?;
+        let done = account::change_user(node, app, user, |state, change| {
+            let there = state.tiny_id();
+            if there.is_none() || account.is_some_and(|account| there != Some(account)) {
+                return Ok(Some(R::default()));
+            }
+            // Gone from memory since: read it again first.
+            Ok(state.conversations.as_mut().map(|index| apply(index, change)))
+        })
+        .await?;
+        if let Some(result) = done {
+            return Ok(result);
+        }
+    }
+}
+
 async fn read_rows(node: &Node, partition: &Partition) -> Result<Conversations, ReadError> {
     let (from, to) = key::user_rows(UserRows::Conversations);
     let rows = node.store().scan(partition, &from..&to, Direction::Ascending, usize::MAX).await?;
@@ -345,27 +371,20 @@ pub(crate) async fn save_marks(node: &Arc<Node>, app: &App, user: &UserId) -> Ou
     let marks: BTreeMap<_, _> = app.marks.of(user).into_iter().take(MARKS_A_COMMIT).collect();
     let group_marks = app.group_marks.of(user).into_iter().take(MARKS_A_COMMIT);
     let group_marks: BTreeMap<_, _> = group_marks.collect();
-    let mut saved = false;
-    while !saved {
-        indexed(node, app, user).await?;
-        saved = account::change_user(node, app, user, |state, change| {
-            // Gone from memory since: read it again first.
-            let Some(index) = &state.conversations else { return Ok(false) };
-            for peer in marks.keys() {
-                if let Some(row) = index.pairs.get(peer) {
-                    change.put(key::conversation(peer), row);
-                }
+    change_index(node, app, user, None, |index, change| {
+        for peer in marks.keys() {
+            if let Some(row) = index.pairs.get(peer) {
+                change.put(key::conversation(peer), row);
             }
-            for group in group_marks.keys() {
-                if let Some(row) = index.groups.get(group) {
-                    change.put(key::group_conversation(group), row);
-                }
+        }
+        for group in group_marks.keys() {
+            if let Some(row) = index.groups.get(group) {
+                change.put(key::group_conversation(group), row);
             }
-            change.relaxed();
-            Ok(true)
-        })
-        .await?;
-    }
+        }
+        change.relaxed();
+    })
+    .await?;
     app.marks.saved(user, &marks);
     app.group_marks.saved(user, &group_marks);
     Ok(())
@@ -400,26 +419,18 @@ pub(crate) async fn delete(
         sync: app.facts().settings.conversation_sync_delete,
         origin,
     };
-    loop {
-        indexed(node, app, user).await?;
-        let done = account::change_user(node, app, user, |state, change| {
-            // Gone from memory since: read it again first.
-            let Some(index) = &mut state.conversations else { return Ok(false) };
-            for (ends, head) in found.iter().zip(&heads) {
-                let row = index.pairs.get_mut(&ends.peer);
-                if let Some(row) = row.filter(|row| row.peer_tiny_id == ends.peer_tiny.0) {
-                    hide(row, ends, head, clear);
-                    change.put(key::conversation(&ends.peer), row);
-                }
+    change_index(node, app, user, None, |index, change| {
+        for (ends, head) in found.iter().zip(&heads) {
+            let row = index.pairs.get_mut(&ends.peer);
+            if let Some(row) = row.filter(|row| row.peer_tiny_id == ends.peer_tiny.0) {
+                hide(row, ends, head, clear);
+                change.put(key::conversation(&ends.peer), row);
             }
-            change.event(Event::ConversationsDeleted(event.clone()));
-            Ok(true)
-        })
-        .await?;
-        if done {
-            return Ok(event.peers);
         }
-    }
+        change.event(Event::ConversationsDeleted(event.clone()));
+    })
+    .await?;
+    Ok(event.peers)
 }
 
 fn hide(row: &mut ConversationRow, ends: &Ends, head: &PairRow, clear: bool) {
@@ -459,35 +470,15 @@ async fn index_one(
     peer: &UserId,
     peer_tiny: TinyId,
 ) -> Outcome<()> {
-    loop {
-        // Looked up under the lock: what the store has may be older than a job that is under way.
-        indexed(node, app, own).await?;
-        let done = account::change_user(node, app, own, |state, change| {
-            // Deleted meanwhile, or made again: the old conversation is not the new account's.
-            if state.tiny_id() != Some(own_tiny) {
-                return Ok(true);
-            }
-            // Gone from memory since: read it again first.
-            let Some(index) = &state.conversations else { return Ok(false) };
-            // Numbers rise: a job that comes late does not bring an account back that was deleted since.
-            let is_current = |row: &ConversationRow| row.peer_tiny_id >= peer_tiny.0;
-            if !index.pairs.get(peer).is_some_and(is_current) {
-                let row =
-                    ConversationRow { peer_tiny_id: peer_tiny.0, ..ConversationRow::default() };
-                put_row(state, peer, row, change);
-            }
-            Ok(true)
-        })
-        .await?;
-        if done {
-            return Ok(());
+    // Deleted meanwhile, or made again: the old conversation is not the new account's.
+    change_index(node, app, own, Some(own_tiny), |index, change| {
+        // Numbers rise: a job that comes late does not bring an account back that was deleted since.
+        let is_current = |row: &ConversationRow| row.peer_tiny_id >= peer_tiny.0;
+        if !index.pairs.get(peer).is_some_and(is_current) {
+            let row = ConversationRow { peer_tiny_id: peer_tiny.0, ..ConversationRow::default() };
+            change.put(key::conversation(peer), &row);
+            index.pairs.insert(peer.clone(), row);
         }
-    }
-}
-
-fn put_row(state: &mut UserState, peer: &UserId, row: ConversationRow, change: &mut Change) {
-    change.put(key::conversation(peer), &row);
-    if let Some(index) = &mut state.conversations {
-        index.pairs.insert(peer.clone(), row);
-    }
+    })
+    .await
 }

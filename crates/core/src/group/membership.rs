@@ -23,6 +23,9 @@ use crate::rows::{
     ListGroupJob, MemberRow, MuteRow, TipRow, key,
 };
 
+/// Mutes that have ended and are forgotten in one commit, when others are made.
+const ENDED_AT_ONCE: usize = 256;
+
 /// Somebody does something in a group.
 pub(crate) struct Act<'a> {
     pub(crate) node: &'a Node,
@@ -203,7 +206,14 @@ impl GroupState {
         seconds: u32,
         change: &mut Change,
     ) -> Result<(), Error> {
-        let until = mute_end(act.node.now().seconds(), seconds);
+        let now = act.node.now().seconds();
+        let ended = self.mutes.iter().filter(|(_, until)| **until <= now.0);
+        let ended: Vec<UserId> = ended.map(|(user, _)| user.clone()).take(ENDED_AT_ONCE).collect();
+        for user in ended {
+            change.delete(key::mute(self.head.incarnation, &user));
+            self.mutes.remove(&user);
+        }
+        let until = mute_end(now, seconds);
         for user in users {
             let row = key::mute(self.head.incarnation, user);
             if seconds == 0 {

@@ -586,10 +586,10 @@ impl Hub {
         &self,
         key: &TopicKey,
         now: UnixMillis,
-        piece: impl FnOnce() -> Piece,
+        piece: Piece,
     ) -> Option<(UnixMillis, Arc<Topic>)> {
         let topic = self.topic(key)?;
-        let due = topic.publish(piece(), &self.fan_outs, now)?;
+        let due = topic.publish(piece, &self.fan_outs, now)?;
         Some((due, topic))
     }
 
