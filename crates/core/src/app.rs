@@ -13,6 +13,7 @@ use teahouse_proto::time::UnixMillis;
 use teahouse_store::{Partition, ReadError};
 
 use crate::account::{self, UserState};
+use crate::conversation::listing::Listings;
 use crate::conversation::marks::{GroupMark, Mark, Marks};
 use crate::entity::{Cache, State};
 use crate::error::{Failure, Outcome};
@@ -45,6 +46,8 @@ pub struct App {
     pub(crate) rooms: Rooms,
     pub(crate) marks: Marks<UserId, Mark>,
     pub(crate) group_marks: Marks<GroupId, GroupMark>,
+    /// Lists that are read page by page.
+    pub(crate) listings: Listings,
     /// What waits because its group has more messages than it may have.
     pub(crate) flows: Flows,
     pub(crate) login_failures: FailureCounter,
@@ -81,6 +84,7 @@ impl App {
             rooms: Rooms::default(),
             marks: Marks::default(),
             group_marks: Marks::default(),
+            listings: Listings::default(),
             flows: Flows::default(),
             login_failures: FailureCounter::default(),
             indexing: Mutex::default(),

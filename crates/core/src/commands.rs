@@ -5,7 +5,8 @@ use crate::account::commands::{
     querystate,
 };
 use crate::conversation::commands::{
-    batch_delete, delete, get_contact_group, get_list, page_get, search_contact_group,
+    batch_delete, create_contact_group, del_contact_group, delete, get_contact_group, get_list,
+    mark_contact, page_get, search_contact_group, top, update_contact_group,
 };
 use crate::group::commands::{
     add_group_member, apply_join_group, batch_get_group_notify, change_group_owner, create_group,
@@ -60,6 +61,11 @@ pub fn registry() -> Registry {
         .on(get_list::OPERATION, get_list::run)
         .on(delete::OPERATION, delete::run)
         .on(batch_delete::OPERATION, batch_delete::run)
+        .on(top::OPERATION, top::run)
+        .on(mark_contact::OPERATION, mark_contact::run)
+        .on(create_contact_group::OPERATION, create_contact_group::run)
+        .on(update_contact_group::OPERATION, update_contact_group::run)
+        .on(del_contact_group::OPERATION, del_contact_group::run)
         .on(get_contact_group::OPERATION, get_contact_group::run)
         .on(search_contact_group::OPERATION, search_contact_group::run)
         // relations

@@ -9,6 +9,7 @@ use teahouse_proto::platform::Platform;
 use teahouse_proto::push::KickType;
 use teahouse_proto::time::UnixSeconds;
 
+use crate::conversation::contacts::{Contact, Folder, Marked};
 use crate::group::message::{GroupRef, GroupSaid};
 use crate::profile::ProfileItem;
 use crate::rows::PairKey;
@@ -24,6 +25,8 @@ pub enum Event {
     ProfileChanged(ProfileChanged),
     /// Conversations disappeared from a user's list.
     ConversationsDeleted(ConversationsDeleted),
+    /// Something was attached to a user's conversations, or taken off.
+    ConversationsChanged(ConversationsChanged),
     /// Devices of a user were logged out from outside.
     DevicesKicked(DevicesKicked),
     /// An account was made.
@@ -79,6 +82,9 @@ impl Event {
             }
             Self::ConversationsDeleted(_) => {
                 counted!("teahouse_events_total", "event" => "conversations_deleted")
+            }
+            Self::ConversationsChanged(_) => {
+                counted!("teahouse_events_total", "event" => "conversations_changed")
             }
             Self::DevicesKicked(_) => {
                 counted!("teahouse_events_total", "event" => "devices_kicked")
@@ -205,6 +211,38 @@ pub struct ConversationsDeleted {
     pub sync: bool,
     /// The device that deleted, which needs no copy.
     pub origin: Option<u32>,
+}
+
+/// See [`Event::ConversationsChanged`].
+#[derive(Debug, Clone)]
+pub struct ConversationsChanged {
+    /// The app.
+    pub app: SdkAppId,
+    /// Whose conversations.
+    pub user: UserId,
+    /// What changed, in this order.
+    pub changes: Vec<ContactChange>,
+    /// The device that did it, which needs no copy.
+    pub origin: Option<u32>,
+}
+
+/// One change of what is attached to conversations.
+#[derive(Debug, Clone)]
+pub enum ContactChange {
+    /// They come before all others.
+    Pinned(Vec<Contact>),
+    /// They do not any more.
+    Unpinned(Vec<Contact>),
+    /// Marks and custom data.
+    Marked(Vec<Marked>),
+    /// A folder was made, with conversations in it.
+    FolderMade(Folder, Vec<Contact>),
+    /// Folders were deleted.
+    FoldersDeleted(Vec<Folder>),
+    /// A folder has another name than this one.
+    FolderRenamed(Folder, String),
+    /// Conversations came into a folder (true) or out of it.
+    FolderChanged(Folder, Vec<(bool, Contact)>),
 }
 
 /// See [`Event::DevicesKicked`].

@@ -161,6 +161,12 @@ impl<Q, R> Operation<Q, R> {
         self
     }
 
+    /// Clients use it only if the server has this bit set.
+    pub const fn feature_bit(mut self, bit: u32) -> Self {
+        self.about.feature_bit = Some(bit);
+        self
+    }
+
     /// REST calls a second and app.
     pub const fn calls_per_second(mut self, calls: u32) -> Self {
         self.about.calls_per_second = calls;

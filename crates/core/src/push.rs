@@ -8,14 +8,16 @@ use teahouse_proto::ids::UserId;
 use teahouse_proto::message::SendControl;
 use teahouse_proto::platform::Platform;
 use teahouse_proto::push::{
-    self, C2cMessage, C2cNotice, ConversationChange, ConversationRef, GroupAtTip, GroupNotice,
-    GroupPiece, Kickout, NameCard, NoticeKind, ProfileChange, ProfileField, PushOptions,
+    self, C2cMessage, C2cNotice, ConversationChange, ConversationGroup, ConversationMark,
+    ConversationRef, GroupAtTip, GroupNotice, GroupPiece, Kickout, NameCard, NoticeKind,
+    ProfileChange, ProfileField, PushOptions,
 };
 
+use crate::conversation::contacts::{Contact, Folder, Marked};
 use crate::event::{
-    ConversationsDeleted, DevicesKicked, Event, GroupCreated, GroupDismissed, GroupRead,
-    JoinAnswered, JoinAsked, MembersJoined, MembersLeft, MessageSent, MessagesRead, ProfileChanged,
-    ReceiveOptionChanged, RoleChanged, counted,
+    ContactChange, ConversationsChanged, ConversationsDeleted, DevicesKicked, Event, GroupCreated,
+    GroupDismissed, GroupRead, JoinAnswered, JoinAsked, MembersJoined, MembersLeft, MessageSent,
+    MessagesRead, ProfileChanged, ReceiveOptionChanged, RoleChanged, counted,
 };
 use crate::group::message::{GroupRef, GroupSaid};
 use crate::group::room;
@@ -31,6 +33,7 @@ pub(crate) fn deliver(node: &Node, event: &Event) {
         Event::MessagesRead(read) => messages_read(node, read),
         Event::ProfileChanged(changed) => profile_changed(node, changed),
         Event::ConversationsDeleted(deleted) => conversations_deleted(node, deleted),
+        Event::ConversationsChanged(changed) => conversations_changed(node, changed),
         Event::DevicesKicked(kicked) => devices_kicked(node, kicked),
         Event::GroupCreated(created) => group_created(node, created),
         Event::MembersJoined(joined) => members_joined(node, joined),
@@ -140,6 +143,58 @@ fn conversations_deleted(node: &Node, deleted: &ConversationsDeleted) {
         let all = peers.chain(deleted.groups.iter().map(ConversationRef::Group)).collect();
         (frame(&[push::Event::ConversationChanges(&[ConversationChange::Deleted(all)])]), None)
     });
+}
+
+fn conversations_changed(node: &Node, changed: &ConversationsChanged) {
+    node.hub().push(changed.app, &changed.user, changed.origin, || {
+        let changes: Vec<_> = changed.changes.iter().map(conversation_change).collect();
+        (frame(&[push::Event::ConversationChanges(&changes)]), None)
+    });
+}
+
+/// The change as a push names it.
+pub(crate) fn conversation_change(change: &ContactChange) -> ConversationChange<'_> {
+    match change {
+        ContactChange::Pinned(contacts) => ConversationChange::Pinned(conversations(contacts)),
+        ContactChange::Unpinned(contacts) => ConversationChange::Unpinned(conversations(contacts)),
+        ContactChange::Marked(marked) => {
+            ConversationChange::Marked(marked.iter().flat_map(marks).collect())
+        }
+        ContactChange::FolderMade(made, contacts) => {
+            ConversationChange::GroupMade(folder(made), conversations(contacts))
+        }
+        ContactChange::FoldersDeleted(deleted) => {
+            ConversationChange::GroupsDeleted(deleted.iter().map(folder).collect())
+        }
+        ContactChange::FolderRenamed(renamed, old_name) => {
+            ConversationChange::GroupRenamed { group: folder(renamed), old_name }
+        }
+        ContactChange::FolderChanged(changed, contacts) => {
+            let contacts = contacts.iter().map(|(is_in, c)| (*is_in, conversation(c))).collect();
+            ConversationChange::GroupChanged(folder(changed), contacts)
+        }
+    }
+}
+
+fn marks(marked: &Marked) -> impl Iterator<Item = (ConversationRef<'_>, ConversationMark<'_>)> {
+    let standard = marked.marks.map(ConversationMark::Standard);
+    let custom = marked.custom.as_deref().map(ConversationMark::Custom);
+    standard.into_iter().chain(custom).map(|mark| (conversation(&marked.contact), mark))
+}
+
+fn conversations(contacts: &[Contact]) -> Vec<ConversationRef<'_>> {
+    contacts.iter().map(conversation).collect()
+}
+
+fn conversation(contact: &Contact) -> ConversationRef<'_> {
+    match contact {
+        Contact::Pair(peer) => ConversationRef::C2c(peer),
+        Contact::Group(group) => ConversationRef::Group(group),
+    }
+}
+
+fn folder(folder: &Folder) -> ConversationGroup<'_> {
+    ConversationGroup { id: folder.id, name: &folder.name }
 }
 
 /// Tells the devices and ends their sessions. Their sockets stay: a client says goodbye, and may log

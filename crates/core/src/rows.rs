@@ -12,6 +12,8 @@ use teahouse_proto::ids::{GroupId, SdkAppId, TinyId, UserId};
 use teahouse_proto::time::UnixSeconds;
 use teahouse_store::{Partition, family};
 
+use crate::conversation::contacts::Contact;
+
 /// Version of all rows below. A store that was written with a newer one is refused.
 pub(crate) const FORMAT: u32 = 1;
 
@@ -193,6 +195,30 @@ pub(crate) mod key {
     pub(crate) fn conversation_group(key: &[u8]) -> Option<GroupId> {
         let group = key.strip_prefix(&[CONVERSATION, 2])?;
         GroupId::parse(std::str::from_utf8(group).ok()?).ok()
+    }
+
+    /// What the user has attached to a conversation.
+    pub(crate) fn contact(contact: &Contact) -> Bytes {
+        match contact {
+            Contact::Pair(peer) => tagged(&[CONVERSATION, 3, 1], peer.as_bytes()),
+            Contact::Group(group) => tagged(&[CONVERSATION, 3, 2], group.as_bytes()),
+        }
+    }
+
+    /// The conversation of such a row.
+    pub(crate) fn contact_of(key: &[u8]) -> Option<Contact> {
+        let (kind, id) = key.strip_prefix(&[CONVERSATION, 3])?.split_first()?;
+        let id = std::str::from_utf8(id).ok()?;
+        match kind {
+            1 => UserId::parse(id).ok().map(Contact::Pair),
+            2 => GroupId::parse(id).ok().map(Contact::Group),
+            _ => None,
+        }
+    }
+
+    /// The folders of a user.
+    pub(crate) fn folders() -> Bytes {
+        Bytes::from_static(&[CONVERSATION, 4])
     }
 
     /// The profile of a group.
@@ -483,7 +509,8 @@ impl DeviceRow {
     }
 }
 
-/// `Home::User`, one conversation of the user's list.
+/// `Home::User`, one conversation of the user's list. Tags 7 and 9 to 11 were never written: what the user
+/// attaches to a conversation is a [`ContactRow`].
 #[derive(Clone, PartialEq, prost::Message)]
 pub(crate) struct ConversationRow {
     /// The pair is this user's TinyId and this one.
@@ -503,22 +530,56 @@ pub(crate) struct ConversationRow {
     pub(crate) cleared_time: u32,
     #[prost(uint64, tag = "6")]
     pub(crate) cleared_through: u64,
-    /// When it was pinned, unix seconds; 0 if it is not.
-    #[prost(uint32, tag = "7")]
-    pub(crate) pinned_at: u32,
     /// 0 notify, 1 discard, 2 do not notify.
     #[prost(uint32, tag = "8")]
     pub(crate) receive_option: u32,
-    /// Bit set of standard marks.
-    #[prost(fixed64, tag = "9")]
-    pub(crate) marks: u64,
-    #[prost(string, tag = "10")]
-    pub(crate) custom_mark: String,
-    #[prost(uint32, repeated, tag = "11")]
-    pub(crate) groups: Vec<u32>,
     /// When it was last marked as read.
     #[prost(uint32, tag = "12")]
     pub(crate) read_at: u32,
+}
+
+/// `Home::User`, what the user has attached to a conversation, whether his list has it or not. A row with
+/// nothing is kept for a while: it tells devices that were away.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct ContactRow {
+    /// When it was pinned, unix seconds; 0 if it is not.
+    #[prost(uint32, tag = "1")]
+    pub(crate) pinned_at: u32,
+    /// Bit set of standard marks.
+    #[prost(fixed64, tag = "2")]
+    pub(crate) marks: u64,
+    #[prost(string, tag = "3")]
+    pub(crate) custom_mark: String,
+    /// Folders that it is in. Some may be gone: a folder is deleted without touching the rows.
+    #[prost(uint32, repeated, tag = "4")]
+    pub(crate) folders: Vec<u32>,
+    /// When any of it last changed.
+    #[prost(uint64, tag = "5")]
+    pub(crate) changed_ms: u64,
+}
+
+/// `Home::User`, the folders: what the protocol calls conversation groups.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct FoldersRow {
+    #[prost(message, repeated, tag = "1")]
+    pub(crate) folders: Vec<FolderRow>,
+    /// The last number given out; none is given twice.
+    #[prost(uint32, tag = "2")]
+    pub(crate) last_id: u32,
+    /// Those that were deleted last, for devices that were away.
+    #[prost(message, repeated, tag = "3")]
+    pub(crate) deleted: Vec<FolderRow>,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct FolderRow {
+    #[prost(uint32, tag = "1")]
+    pub(crate) id: u32,
+    #[prost(string, tag = "2")]
+    pub(crate) name: String,
+    /// When it was made, named, or deleted.
+    #[prost(uint64, tag = "3")]
+    pub(crate) changed_ms: u64,
 }
 
 /// `Home::Pair`, head: under 256 bytes, rewritten by each message.
@@ -608,7 +669,8 @@ impl MessageFlags {
     }
 }
 
-/// `Home::User`, one group of the user: he is a member, and this is what he knows of the conversation.
+/// `Home::User`, one group of the user: he is a member, and this is what he knows of the conversation. Tags 8
+/// and 10 to 12 were never written.
 #[derive(Clone, PartialEq, prost::Message)]
 pub(crate) struct GroupIndexRow {
     /// Of the group.
@@ -632,19 +694,9 @@ pub(crate) struct GroupIndexRow {
     /// History up to this one is gone for this user.
     #[prost(uint64, tag = "7")]
     pub(crate) cleared_through: u64,
-    /// When it was pinned, unix seconds; 0 if it is not.
-    #[prost(uint32, tag = "8")]
-    pub(crate) pinned_at: u32,
     /// Number of the receive option.
     #[prost(uint32, tag = "9")]
     pub(crate) receive_option: u32,
-    /// Bit set of standard marks.
-    #[prost(fixed64, tag = "10")]
-    pub(crate) marks: u64,
-    #[prost(string, tag = "11")]
-    pub(crate) custom_mark: String,
-    #[prost(uint32, repeated, tag = "12")]
-    pub(crate) groups: Vec<u32>,
 }
 
 /// `Home::Group`, head: under 256 bytes, rewritten by each message. Kept as a tombstone when the group is
@@ -1079,11 +1131,36 @@ mod tests {
     }
 
     #[test]
+    fn the_index_of_a_user_is_one_range_and_its_keys_tell_what_they_are() {
+        let peer = UserId::parse("~").expect("valid");
+        let group = GroupId::parse("~").expect("valid");
+        let (from, to) = key::user_rows(key::UserRows::Conversations);
+        for contact in [Contact::Pair(peer.clone()), Contact::Group(group.clone())] {
+            let row = key::contact(&contact);
+            assert!(from <= row && row < to);
+            assert_eq!(key::contact_of(&row), Some(contact));
+            assert_eq!((key::conversation_peer(&row), key::conversation_group(&row)), (None, None));
+        }
+        for other in [key::conversation(&peer), key::group_conversation(&group), key::folders()] {
+            assert!(from <= other && other < to);
+            assert_eq!(key::contact_of(&other), None);
+        }
+    }
+
+    #[test]
     fn deleting_all_but_the_head_spares_the_head_and_reaches_every_mutable_row() {
         let (from, to) = key::all_but_head();
         assert!(key::head() < from);
         let peer = UserId::parse("~").expect("valid");
-        for row in [key::profile(), key::devices(), key::conversation(&peer), key::entry(7)] {
+        let contact = key::contact(&Contact::Pair(peer.clone()));
+        for row in [
+            key::profile(),
+            key::devices(),
+            key::conversation(&peer),
+            contact,
+            key::folders(),
+            key::entry(7),
+        ] {
             assert!(row >= from && row < to);
         }
         assert!(to < key::message(UnixSeconds(0), 0));

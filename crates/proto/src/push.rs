@@ -190,11 +190,57 @@ pub enum ConversationRef<'a> {
     Group(&'a GroupId),
 }
 
+/// What a conversation is marked with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ConversationMark<'a> {
+    /// Bit set of standard marks.
+    Standard(u64),
+    /// Custom data.
+    Custom(&'a str),
+}
+
+/// A conversation group: a folder of conversations, not a group that one talks in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct ConversationGroup<'a> {
+    /// Its number.
+    #[serde(rename = "GroupId")]
+    pub id: u32,
+    /// Its name.
+    #[serde(rename = "GroupName")]
+    pub name: &'a str,
+}
+
 /// A change of the conversation list on another device.
 #[derive(Debug, Clone)]
 pub enum ConversationChange<'a> {
     /// These were deleted.
     Deleted(Vec<ConversationRef<'a>>),
+    /// These were pinned.
+    Pinned(Vec<ConversationRef<'a>>),
+    /// These are not pinned any more.
+    Unpinned(Vec<ConversationRef<'a>>),
+    /// These have other marks or custom data. Only what differs is told: a client looks at the last item to
+    /// see whether it has to show anything.
+    Marked(Vec<(ConversationRef<'a>, ConversationMark<'a>)>),
+    /// A conversation group was made, with these in it.
+    GroupMade(ConversationGroup<'a>, Vec<ConversationRef<'a>>),
+    /// These conversation groups were deleted.
+    GroupsDeleted(Vec<ConversationGroup<'a>>),
+    /// A conversation group has another name.
+    GroupRenamed {
+        /// As it is now.
+        group: ConversationGroup<'a>,
+        /// Its name before.
+        old_name: &'a str,
+    },
+    /// Conversations came into a conversation group (true) or out of it.
+    GroupChanged(ConversationGroup<'a>, Vec<(bool, ConversationRef<'a>)>),
+}
+
+/// The bit set of marks as clients read it: the rightmost character is bit 0, empty when none is set.
+#[must_use]
+pub fn standard_marks(bits: u64) -> String {
+    if bits == 0 { String::new() } else { format!("{bits:b}") }
 }
 
 /// One event of a push.
@@ -450,15 +496,122 @@ impl Serialize for ConversationRef<'_> {
 
 impl Serialize for ConversationChange<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(Some(2))?;
+        #[derive(Serialize)]
+        #[serde(rename_all = "PascalCase")]
+        struct Marked<'a> {
+            recent_contact_item: ConversationRef<'a>,
+            /// There is a 3 for both, which older clients do not know.
+            opt_type: u8,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            standard_mark: Option<String>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            custom_mark: Option<&'a str>,
+        }
+        #[derive(Serialize)]
+        #[serde(rename_all = "PascalCase")]
+        struct Made<'a> {
+            msg_group_item: ConversationGroup<'a>,
+            msg_recent_contact_item: &'a [ConversationRef<'a>],
+        }
+        #[derive(Serialize)]
+        #[serde(rename_all = "PascalCase")]
+        struct Moved<'a> {
+            contact_opt_type: u8,
+            recent_contact_item: ConversationRef<'a>,
+        }
+        #[derive(Serialize)]
+        #[serde(rename_all = "PascalCase")]
+        struct Update<'a> {
+            update_type: u8,
+            msg_update_group: Updated<'a>,
+        }
+        #[derive(Serialize)]
+        #[serde(rename_all = "PascalCase")]
+        struct Updated<'a> {
+            update_group_type: u8,
+            #[serde(flatten)]
+            group: ConversationGroup<'a>,
+            old_group_name: &'a str,
+            recent_contact_update_group_item: Vec<Moved<'a>>,
+        }
+        fn entry<S: Serializer>(
+            serializer: S,
+            number: u32,
+            key: &'static str,
+            data: impl Serialize,
+        ) -> Result<S::Ok, S::Error> {
+            let mut map = serializer.serialize_map(Some(2))?;
+            map.serialize_entry("PushType", &number)?;
+            map.serialize_entry(key, &data)?;
+            map.end()
+        }
+        fn update<'a>(
+            update_group_type: u8,
+            group: ConversationGroup<'a>,
+            old_group_name: &'a str,
+            moved: Vec<Moved<'a>>,
+        ) -> Update<'a> {
+            let msg_update_group = Updated {
+                update_group_type,
+                group,
+                old_group_name,
+                recent_contact_update_group_item: moved,
+            };
+            Update { update_type: 1, msg_update_group }
+        }
+        let list = |conversations| Single("RecentContactList", conversations);
         match self {
             Self::Deleted(conversations) => {
-                map.serialize_entry("PushType", &1)?;
-                let list = Single("RecentContactList", conversations);
-                map.serialize_entry("RecentContactDeleteItem", &list)?;
+                entry(serializer, 1, "RecentContactDeleteItem", list(conversations))
+            }
+            Self::Pinned(conversations) => {
+                entry(serializer, 2, "RecentContactTopItem", list(conversations))
+            }
+            Self::Unpinned(conversations) => {
+                entry(serializer, 3, "RecentContactTopItem", list(conversations))
+            }
+            Self::Marked(marked) => {
+                let item = |&(recent_contact_item, mark)| match mark {
+                    ConversationMark::Standard(bits) => Marked {
+                        recent_contact_item,
+                        opt_type: 1,
+                        standard_mark: Some(standard_marks(bits)),
+                        custom_mark: None,
+                    },
+                    ConversationMark::Custom(custom) => Marked {
+                        recent_contact_item,
+                        opt_type: 2,
+                        standard_mark: None,
+                        custom_mark: Some(custom),
+                    },
+                };
+                let items: Vec<_> = marked.iter().map(item).collect();
+                let items = Single("RecentContactMarkContactItem", items);
+                entry(serializer, 4, "RecentContactMarkContact", items)
+            }
+            Self::GroupMade(group, conversations) => {
+                let made = Made { msg_group_item: *group, msg_recent_contact_item: conversations };
+                let made = Single("MsgContactGroupContactItem", [made]);
+                entry(serializer, 5, "RecentContactCreateContactGroup", made)
+            }
+            Self::GroupsDeleted(groups) => {
+                let groups = Single("MsgGroupItem", groups);
+                entry(serializer, 6, "RecentContactDelContactGroup", groups)
+            }
+            Self::GroupRenamed { group, old_name } => {
+                let update = update(1, *group, old_name, Vec::new());
+                entry(serializer, 7, "RecentContactUpdateContactGroup", update)
+            }
+            Self::GroupChanged(group, moved) => {
+                let item = |&(is_in, conversation)| Moved {
+                    contact_opt_type: if is_in { 1 } else { 2 },
+                    recent_contact_item: conversation,
+                };
+                // Clients find the group by its old name, also when it has no other one now.
+                let update = update(2, *group, group.name, moved.iter().map(item).collect());
+                entry(serializer, 7, "RecentContactUpdateContactGroup", update)
             }
         }
-        map.end()
     }
 }
 
@@ -608,6 +761,54 @@ mod tests {
         );
         assert_eq!(KickType::MultipleDevice as u8, 2);
         assert_eq!(KickType::RestApi as u8, 3);
+    }
+
+    #[test]
+    fn changes_of_what_is_attached_to_conversations_exactly() {
+        let (alice, group) = (user("alice"), GroupId::parse("@TGS#1").unwrap());
+        let (pair, in_group) = (ConversationRef::C2c(&alice), ConversationRef::Group(&group));
+        let work = ConversationGroup { id: 7, name: "work" };
+        let marks = [ConversationMark::Standard(0b101), ConversationMark::Custom("vip")];
+        let changes = [
+            ConversationChange::Pinned(vec![pair]),
+            ConversationChange::Unpinned(vec![in_group]),
+            ConversationChange::Marked(marks.map(|mark| (pair, mark)).into()),
+            ConversationChange::GroupMade(work, vec![pair, in_group]),
+            ConversationChange::GroupsDeleted(vec![work]),
+            ConversationChange::GroupRenamed { group: work, old_name: "tea" },
+            ConversationChange::GroupChanged(work, vec![(true, pair), (false, in_group)]),
+        ];
+        let written: Vec<_> = changes.map(|c| serde_json::to_string(&c).unwrap()).into();
+        let expected = [
+            r#"{"PushType":2,"RecentContactTopItem":{"RecentContactList":[{"Type":1,"UserId":"alice"}]}}"#,
+            r#"{"PushType":3,"RecentContactTopItem":{"RecentContactList":[{"Type":2,"GroupId":"@TGS#1"}]}}"#,
+            concat!(
+                r#"{"PushType":4,"RecentContactMarkContact":{"RecentContactMarkContactItem":[{"#,
+                r#""RecentContactItem":{"Type":1,"UserId":"alice"},"OptType":1,"StandardMark":"101"},{"#,
+                r#""RecentContactItem":{"Type":1,"UserId":"alice"},"OptType":2,"CustomMark":"vip"}]}}"#
+            ),
+            concat!(
+                r#"{"PushType":5,"RecentContactCreateContactGroup":{"MsgContactGroupContactItem":[{"#,
+                r#""MsgGroupItem":{"GroupId":7,"GroupName":"work"},"MsgRecentContactItem":["#,
+                r#"{"Type":1,"UserId":"alice"},{"Type":2,"GroupId":"@TGS#1"}]}]}}"#
+            ),
+            concat!(
+                r#"{"PushType":6,"RecentContactDelContactGroup":{"MsgGroupItem":[{"#,
+                r#""GroupId":7,"GroupName":"work"}]}}"#
+            ),
+            concat!(
+                r#"{"PushType":7,"RecentContactUpdateContactGroup":{"UpdateType":1,"MsgUpdateGroup":{"#,
+                r#""UpdateGroupType":1,"GroupId":7,"GroupName":"work","OldGroupName":"tea","#,
+                r#""RecentContactUpdateGroupItem":[]}}}"#
+            ),
+            concat!(
+                r#"{"PushType":7,"RecentContactUpdateContactGroup":{"UpdateType":1,"MsgUpdateGroup":{"#,
+                r#""UpdateGroupType":2,"GroupId":7,"GroupName":"work","OldGroupName":"work","#,
+                r#""RecentContactUpdateGroupItem":[{"ContactOptType":1,"RecentContactItem":{"Type":1,"UserId":"alice"}},"#,
+                r#"{"ContactOptType":2,"RecentContactItem":{"Type":2,"GroupId":"@TGS#1"}}]}}}"#
+            ),
+        ];
+        assert_eq!(written, expected);
     }
 
     #[test]

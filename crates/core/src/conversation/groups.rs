@@ -12,8 +12,9 @@ use teahouse_proto::ids::{GroupId, TinyId, UserId};
 use teahouse_proto::time::UnixSeconds;
 use teahouse_store::{Direction, Partition};
 
+use super::contacts::Contact;
 use super::marks::GroupMark;
-use super::{change_index, indexed};
+use super::{change_index, indexed, unpin_deleted};
 use crate::app::App;
 use crate::entity::Change;
 use crate::error::Outcome;
@@ -22,8 +23,8 @@ use crate::group::message::GroupRef;
 use crate::group::{self, rules};
 use crate::node::{Node, decode_row};
 use crate::rows::{
-    GroupHeadRow, GroupIndexRow, GroupInfoRow, GroupMessageRow, Home, JoinedRow, LeftRow,
-    MemberRow, MessageFlags, key,
+    ContactRow, GroupHeadRow, GroupIndexRow, GroupInfoRow, GroupMessageRow, Home, JoinedRow,
+    LeftRow, MemberRow, MessageFlags, key,
 };
 
 /// One group conversation as its owner sees it now.
@@ -31,6 +32,7 @@ use crate::rows::{
 pub(crate) struct GroupSummary {
     pub(crate) group: GroupId,
     pub(crate) row: GroupIndexRow,
+    pub(crate) attached: ContactRow,
     pub(crate) head: GroupHeadRow,
     pub(crate) info: GroupInfoRow,
     pub(crate) member: MemberRow,
@@ -46,14 +48,20 @@ impl GroupSummary {
         counted.saturating_sub(self.member.sent.saturating_sub(self.row.read_sent))
     }
 
-    /// Sequence number and second of the last message that the list shows.
+    /// Sequence number and second of the last message that the list shows; 0 if there is none, or none since
+    /// the conversation was deleted.
     pub(crate) fn shown(&self) -> (u64, UnixSeconds) {
-        (self.head.shown, UnixSeconds(self.head.shown_time))
+        let is_shown = self.head.shown > self.row.hidden_through;
+        if is_shown {
+            (self.head.shown, UnixSeconds(self.head.shown_time))
+        } else {
+            (0, UnixSeconds(0))
+        }
     }
 
-    /// Whether the list has it: not deleted since its last message.
+    /// Whether the list has it: not deleted since its last message, or pinned.
     pub(crate) fn is_listed(&self) -> bool {
-        self.head.shown > self.row.hidden_through
+        self.shown().0 > 0 || self.attached.is_pinned()
     }
 
     /// As messages name it.
@@ -65,14 +73,28 @@ impl GroupSummary {
 
 /// All groups of a user, in the order of their ids: one scan of the index and one batched read.
 pub(crate) async fn summaries(node: &Node, app: &App, user: &UserId) -> Outcome<Vec<GroupSummary>> {
+    chosen_summaries(node, app, user, |_| true).await
+}
+
+/// Those of them that are chosen.
+pub(crate) async fn chosen_summaries(
+    node: &Node,
+    app: &App,
+    user: &UserId,
+    is_chosen: impl Fn(&GroupId) -> bool,
+) -> Outcome<Vec<GroupSummary>> {
     let entity = indexed(node, app, user).await?;
-    let rows: Vec<(GroupId, GroupIndexRow)> = entity.read(|state| {
-        let groups = state.conversations.iter().flat_map(|index| index.groups.iter());
-        groups.map(|(group, row)| (group.clone(), row.clone())).collect()
+    let rows: Vec<(GroupId, GroupIndexRow, ContactRow)> = entity.read(|state| {
+        let Some(index) = &state.conversations else { return Vec::new() };
+        let groups = index.groups.iter().filter(|(group, _)| is_chosen(group));
+        let row = |(group, row): (&GroupId, &GroupIndexRow)| {
+            (group.clone(), row.clone(), index.attached(&Contact::Group(group.clone())))
+        };
+        groups.map(row).collect()
     });
     let keys: Vec<(Partition, Bytes)> = rows
         .iter()
-        .flat_map(|(group, row)| {
+        .flat_map(|(group, row, _)| {
             let partition = Home::Group(app.id(), group.clone()).partition();
             let member = key::member(row.incarnation, user);
             [key::head(), key::group_info(row.incarnation), member].map(|k| (partition.clone(), k))
@@ -80,13 +102,13 @@ pub(crate) async fn summaries(node: &Node, app: &App, user: &UserId) -> Outcome<
         .collect();
     let found = node.store().get_many(&keys).await?;
     let mut summaries = Vec::new();
-    for ((group, row), found) in rows.into_iter().zip(found.chunks_exact(3)) {
+    for ((group, row, attached), found) in rows.into_iter().zip(found.chunks_exact(3)) {
         // Dismissed, or left, and the index is about to be told so.
         let [Some(head), Some(info), Some(member)] = found else { continue };
         let head: GroupHeadRow = decode_row(head)?;
         if head.incarnation == row.incarnation && head.dismissed_ms == 0 {
             let (info, member) = (decode_row(info)?, decode_row(member)?);
-            summaries.push(GroupSummary { group, row, head, info, member });
+            summaries.push(GroupSummary { group, row, attached, head, info, member });
         }
     }
     Ok(summaries)
@@ -225,6 +247,8 @@ pub(crate) async fn unindex(
         if removed {
             index.groups.remove(group);
             change.delete(key::group_conversation(group));
+            // Nobody could unpin it any more.
+            index.contacts.unpin(&Contact::Group(group.clone()), node.now(), change);
         }
         removed
     })
@@ -357,8 +381,7 @@ pub(crate) async fn delete(
         return Ok(());
     }
     let sync = app.facts().settings.conversation_sync_delete;
-    let known = summaries(node, app, user).await?;
-    let known: Vec<_> = known.into_iter().filter(|s| groups.contains(&s.group)).collect();
+    let known = chosen_summaries(node, app, user, |group| groups.contains(group)).await?;
     change_index(node, app, user, None, |index, change| {
         let mut found = Vec::new();
         for summary in &known {
@@ -369,7 +392,6 @@ pub(crate) async fn delete(
             }
             // Of two deletions at once the one that saw less may come last: nothing comes back.
             row.hidden_through = row.hidden_through.max(summary.head.last);
-            row.pinned_at = 0;
             if summary.head.last > row.read_seq {
                 row.read_seq = summary.head.last;
                 (row.read_count, row.read_sent) = (summary.head.counted, summary.member.sent);
@@ -381,14 +403,17 @@ pub(crate) async fn delete(
             found.push(summary.group.clone());
         }
         if !found.is_empty() {
-            change.event(Event::ConversationsDeleted(ConversationsDeleted {
+            let event = ConversationsDeleted {
                 app: app.id(),
                 user: user.clone(),
                 peers: Vec::new(),
                 groups: found,
                 sync,
                 origin,
-            }));
+            };
+            let deleted = event.groups.iter().cloned().map(Contact::Group);
+            unpin_deleted(node, index, &event, deleted, change);
+            change.event(Event::ConversationsDeleted(event));
         }
     })
     .await

@@ -11,13 +11,16 @@ use teahouse_proto::time::{UnixMillis, UnixSeconds};
 use teahouse_store::Direction;
 
 use super::Summary;
+use super::contacts::{Contact, Folder};
 use crate::account;
 use crate::app::App;
 use crate::caller::Identity;
 use crate::error::Outcome;
+use crate::event::ContactChange;
 use crate::hub::Heard;
 use crate::node::Node;
 use crate::pair::history::{self, Budget, Range, Stored};
+use crate::rows::ContactRow;
 
 /// A conversation with messages since a time.
 pub(crate) struct Missed {
@@ -164,6 +167,32 @@ pub(crate) fn read_since(summaries: &[Summary], since: UnixSeconds) -> Vec<(&Use
         .filter(|summary| summary.row.read_at >= since.0 && summary.row.read_time > 0)
         .map(|summary| (&summary.ends.peer, UnixSeconds(summary.row.read_time)))
         .collect()
+}
+
+/// What a client would not learn otherwise of changes to what is attached to conversations: it asks for marks
+/// and for the contents of folders after each list, not for pins, nor for folders that are gone.
+pub(crate) async fn contacts_changed_since(
+    node: &Node,
+    app: &App,
+    user: &UserId,
+    since: UnixSeconds,
+) -> Outcome<Vec<ContactChange>> {
+    super::contacts(node, app, user, |contacts| {
+        let changed = contacts.iter().filter(|(_, row)| row.changed() >= since);
+        let (pinned, unpinned): (Vec<_>, Vec<_>) = changed.partition(|(_, row)| row.is_pinned());
+        let names = |rows: Vec<(&Contact, &ContactRow)>| {
+            rows.into_iter().map(|(contact, _)| contact.clone()).collect::<Vec<_>>()
+        };
+        let (pinned, unpinned) = (names(pinned), names(unpinned));
+        let deleted: Vec<Folder> = contacts.folders_deleted(since).collect();
+        let told = [
+            (!pinned.is_empty()).then_some(ContactChange::Pinned(pinned)),
+            (!unpinned.is_empty()).then_some(ContactChange::Unpinned(unpinned)),
+            (!deleted.is_empty()).then_some(ContactChange::FoldersDeleted(deleted)),
+        ];
+        told.into_iter().flatten().collect()
+    })
+    .await
 }
 
 /// The peers who marked the user's messages as read at `since` or later, and up to when. Looked up for the

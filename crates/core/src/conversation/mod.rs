@@ -1,33 +1,42 @@
 //! Conversations: what one user knows of each, and the list that is derived from it on read.
 //!
-//! The index row of a conversation (read mark, hidden, cleared, pinned, marks) lives with its user; time,
-//! last message and counts come from the pair's head. So a message never rewrites a row per reader.
+//! The index row of a conversation (read mark, hidden, cleared) lives with its user, as does what he attaches
+//! to it (`contacts`); time, last message and counts come from the pair's head. So a message never rewrites a
+//! row per reader.
 //! Read marks are kept in memory and saved by the next tick: a client that loses one repeats it.
 
 pub(crate) mod commands;
+pub(crate) mod contacts;
 pub(crate) mod groups;
+pub(crate) mod listing;
 pub(crate) mod marks;
 pub(crate) mod missed;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use teahouse_proto::error::{Error, ErrorCode};
 use teahouse_proto::ids::{GroupId, SdkAppId, TinyId, UserId};
-use teahouse_proto::time::UnixSeconds;
+use teahouse_proto::time::{UnixMillis, UnixSeconds};
 use teahouse_store::{Direction, Partition, ReadError};
 
 use crate::account::{self, UserState};
 use crate::app::App;
+use crate::caller::Caller;
+use crate::conversation::contacts::{Contact, Contacts};
 use crate::conversation::groups::GroupSummary;
 use crate::conversation::marks::Mark;
 use crate::entity::{Change, Entity};
 use crate::error::Outcome;
-use crate::event::{ConversationsDeleted, Event, MessagesRead};
+use crate::event::{
+    ContactChange, ConversationsChanged, ConversationsDeleted, Event, MessagesRead,
+};
 use crate::node::{Node, decode_row};
 use crate::pair::{self, Ends};
 use crate::rows::key::UserRows;
 use crate::rows::{
-    ConversationRow, GroupIndexRow, Home, IndexPairJob, MessageRow, PairKey, PairRow, key,
+    ContactRow, ConversationRow, FoldersRow, GroupIndexRow, Home, IndexPairJob, MessageRow,
+    PairKey, PairRow, key,
 };
 
 /// The index of one user, in memory.
@@ -37,6 +46,27 @@ pub(crate) struct Conversations {
     pub(crate) pairs: BTreeMap<UserId, ConversationRow>,
     /// The groups that the user is a member of.
     pub(crate) groups: BTreeMap<GroupId, GroupIndexRow>,
+    /// What is attached to them, and to others.
+    pub(crate) contacts: Contacts,
+}
+
+impl Conversations {
+    /// Whether something may be attached to a conversation.
+    ///
+    /// # Errors
+    /// `ConversationGroupInvalid` for a group that the user is not in.
+    pub(crate) fn check(&self, contact: &Contact) -> Result<(), ErrorCode> {
+        match contact {
+            Contact::Group(group) if !self.groups.contains_key(group) => {
+                Err(ErrorCode::ConversationGroupInvalid)
+            }
+            Contact::Group(_) | Contact::Pair(_) => Ok(()),
+        }
+    }
+
+    fn attached(&self, contact: &Contact) -> ContactRow {
+        self.contacts.get(contact).cloned().unwrap_or_default()
+    }
 }
 
 /// One conversation as its owner sees it now.
@@ -44,6 +74,7 @@ pub(crate) struct Conversations {
 pub(crate) struct Summary {
     pub(crate) ends: Ends,
     pub(crate) row: ConversationRow,
+    pub(crate) attached: ContactRow,
     pub(crate) head: PairRow,
 }
 
@@ -54,15 +85,22 @@ impl Summary {
         sent.saturating_sub(self.row.read_count)
     }
 
-    /// Ordinal and second of the last message that the owner's list shows.
+    /// Ordinal and second of the last message that the owner's list shows; 0 if there is none, or none since
+    /// he deleted the conversation.
     pub(crate) fn shown(&self) -> (u64, UnixSeconds) {
         let side = self.head.side(self.ends.own_is_high());
-        (side.shown, UnixSeconds(side.shown_time))
+        let is_shown = side.shown > self.row.hidden_through;
+        if is_shown { (side.shown, UnixSeconds(side.shown_time)) } else { (0, UnixSeconds(0)) }
     }
 
-    /// Whether the list has it: not deleted since its last message.
+    /// Whether the list has it: not deleted since its last message, or pinned.
     pub(crate) fn is_listed(&self) -> bool {
-        self.shown().0 > self.row.hidden_through
+        self.shown().0 > 0 || self.attached.is_pinned()
+    }
+
+    /// Whether no message of it was ever to be shown.
+    fn is_empty(&self) -> bool {
+        self.head.side(self.ends.own_is_high()).shown == 0
     }
 }
 
@@ -137,13 +175,19 @@ async fn read_rows(node: &Node, partition: &Partition) -> Result<Conversations, 
     let (from, to) = key::user_rows(UserRows::Conversations);
     let rows = node.store().scan(partition, &from..&to, Direction::Ascending, usize::MAX).await?;
     let mut index = Conversations::default();
+    let (mut attached, mut folders) = (BTreeMap::new(), FoldersRow::default());
     for row in &rows {
         if let Some(peer) = key::conversation_peer(&row.key) {
             index.pairs.insert(peer, decode_row(&row.value)?);
         } else if let Some(group) = key::conversation_group(&row.key) {
             index.groups.insert(group, decode_row(&row.value)?);
+        } else if let Some(contact) = key::contact_of(&row.key) {
+            attached.insert(contact, decode_row(&row.value)?);
+        } else if row.key == key::folders() {
+            folders = decode_row(&row.value)?;
         }
     }
+    index.contacts = Contacts::load(attached, folders);
     Ok(index)
 }
 
@@ -184,18 +228,68 @@ async fn finish_index(node: &Arc<Node>, app: &App, user: &UserId) -> Outcome<()>
 /// All conversations of a user, listed or not, in no particular order: one scan of the index and one
 /// batched read of heads.
 pub(crate) async fn summaries(node: &Arc<Node>, app: &App, user: &UserId) -> Outcome<Vec<Summary>> {
+    let rows = rows(node, app, user, |_| true).await?;
+    with_heads(node, app, rows).await
+}
+
+type Row = (Ends, ConversationRow, ContactRow);
+
+async fn rows(
+    node: &Arc<Node>,
+    app: &App,
+    user: &UserId,
+    is_wanted: impl Fn(&UserId) -> bool,
+) -> Outcome<Vec<Row>> {
     finish_index(node, app, user).await?;
     let entity = indexed(node, app, user).await?;
-    let rows: Vec<(Ends, ConversationRow)> = entity.read(|state| {
+    Ok(entity.read(|state| {
         let (Some(own_tiny), Some(index)) = (state.tiny_id(), &state.conversations) else {
             return Vec::new();
         };
-        let found = index.pairs.iter();
-        found.map(|(peer, row)| (ends(user, own_tiny, peer, row), row.clone())).collect()
-    });
-    let pairs: Vec<PairKey> = rows.iter().map(|(ends, _)| ends.pair()).collect();
+        let found = index.pairs.iter().filter(|(peer, _)| is_wanted(peer));
+        let row = |(peer, row): (&UserId, &ConversationRow)| {
+            let attached = index.attached(&Contact::Pair(peer.clone()));
+            (ends(user, own_tiny, peer, row), row.clone(), attached)
+        };
+        found.map(row).collect()
+    }))
+}
+
+async fn with_heads(node: &Node, app: &App, rows: Vec<Row>) -> Outcome<Vec<Summary>> {
+    let pairs: Vec<PairKey> = rows.iter().map(|(ends, ..)| ends.pair()).collect();
     let heads = pair::heads(node, app.id(), &pairs).await?;
-    Ok(rows.into_iter().zip(heads).map(|((ends, row), head)| Summary { ends, row, head }).collect())
+    let summary = |((ends, row, attached), head)| Summary { ends, row, attached, head };
+    Ok(rows.into_iter().zip(heads).map(summary).collect())
+}
+
+/// Pinned peers with whom nothing was ever said. There are at most as many as may be pinned.
+async fn only_pinned(
+    node: &Node,
+    app: &App,
+    user: &UserId,
+    is_wanted: impl Fn(&UserId) -> bool,
+) -> Outcome<Vec<Row>> {
+    let entity = indexed(node, app, user).await?;
+    let (own_tiny, pinned) = entity.read(|state| {
+        let index = state.conversations.iter();
+        let pinned = index.flat_map(|index| {
+            index.contacts.iter().filter_map(|(contact, row)| match contact {
+                Contact::Pair(peer) if row.is_pinned() && !index.pairs.contains_key(peer) => {
+                    Some((peer.clone(), row.clone()))
+                }
+                Contact::Pair(_) | Contact::Group(_) => None,
+            })
+        });
+        (state.tiny_id(), pinned.collect::<Vec<_>>())
+    });
+    let Some(own_tiny) = own_tiny else { return Ok(Vec::new()) };
+    let mut rows = Vec::new();
+    for (peer, attached) in pinned.into_iter().filter(|(peer, _)| is_wanted(peer)) {
+        let Some(peer_tiny) = account::tiny_id(node, app, &peer).await? else { continue };
+        let row = ConversationRow { peer_tiny_id: peer_tiny.0, ..ConversationRow::default() };
+        rows.push((ends(user, own_tiny, &peer, &row), row, attached));
+    }
+    Ok(rows)
 }
 
 /// A conversation of a user's list.
@@ -208,15 +302,30 @@ pub(crate) enum Listed {
 }
 
 impl Listed {
-    /// When it was pinned (0: it is not), and the second of its last message.
-    fn place(&self) -> (u32, UnixSeconds) {
+    /// What the user has attached to it.
+    pub(crate) fn attached(&self) -> &ContactRow {
         match self {
-            Self::Pair(summary) => (summary.row.pinned_at, summary.shown().1),
-            Self::Group(summary) => (summary.row.pinned_at, summary.shown().1),
+            Self::Pair(summary) => &summary.attached,
+            Self::Group(summary) => &summary.attached,
         }
     }
 
-    /// Breaks ties, so that pages fit together.
+    /// The second of its last message.
+    pub(crate) fn time(&self) -> UnixSeconds {
+        match self {
+            Self::Pair(summary) => summary.shown().1,
+            Self::Group(summary) => summary.shown().1,
+        }
+    }
+
+    pub(crate) fn contact(&self) -> Contact {
+        match self {
+            Self::Pair(summary) => Contact::Pair(summary.ends.peer.clone()),
+            Self::Group(summary) => Contact::Group(summary.group.clone()),
+        }
+    }
+
+    /// Breaks ties.
     fn name(&self) -> (bool, &str) {
         match self {
             Self::Pair(summary) => (false, summary.ends.peer.as_str()),
@@ -225,25 +334,70 @@ impl Listed {
     }
 }
 
-/// The user's list: pinned conversations first, then by their last message, newest first.
-pub(crate) async fn list(node: &Arc<Node>, app: &App, user: &UserId) -> Outcome<Vec<Listed>> {
-    let pairs = summaries(node, app, user).await?;
-    let groups = groups::summaries(node, app, user).await?;
-    let pairs = pairs.into_iter().filter(Summary::is_listed);
-    let pairs = pairs.map(|pair| Listed::Pair(Box::new(pair)));
-    let groups = groups.into_iter().filter(GroupSummary::is_listed);
-    let groups = groups.map(|group| Listed::Group(Box::new(group)));
-    let mut listed: Vec<Listed> = pairs.chain(groups).collect();
-    listed.sort_by(|a, b| b.place().cmp(&a.place()).then_with(|| a.name().cmp(&b.name())));
+/// Which list of a user.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Wanted {
+    /// Pinned conversations come before all others.
+    pub(crate) pinned_first: bool,
+    /// Also those with a peer whose messages all asked not to be shown.
+    pub(crate) empty_too: bool,
+}
+
+/// The user's list, by last message, newest first.
+pub(crate) async fn list(
+    node: &Arc<Node>,
+    app: &App,
+    user: &UserId,
+    wanted: Wanted,
+) -> Outcome<Vec<Listed>> {
+    let mut listed = listed(node, app, user, wanted, |_| true).await?;
+    let place =
+        |listed: &Listed| (wanted.pinned_first && listed.attached().is_pinned(), listed.time());
+    listed.sort_by(|a, b| place(b).cmp(&place(a)).then_with(|| a.name().cmp(&b.name())));
     listed.truncate(app.facts().settings.conversation_list_max as usize);
     Ok(listed)
+}
+
+/// These conversations as they are now, in this order, without those that are not in the list any more.
+pub(crate) async fn look(
+    node: &Arc<Node>,
+    app: &App,
+    user: &UserId,
+    contacts: &[Contact],
+    wanted: Wanted,
+) -> Outcome<Vec<Listed>> {
+    let chosen: BTreeSet<&Contact> = contacts.iter().collect();
+    let found = listed(node, app, user, wanted, |contact| chosen.contains(contact)).await?;
+    let mut found: BTreeMap<Contact, Listed> =
+        found.into_iter().map(|listed| (listed.contact(), listed)).collect();
+    Ok(contacts.iter().filter_map(|contact| found.remove(contact)).collect())
+}
+
+/// What of the user's list is chosen, in no particular order.
+async fn listed(
+    node: &Arc<Node>,
+    app: &App,
+    user: &UserId,
+    wanted: Wanted,
+    is_chosen: impl Fn(&Contact) -> bool,
+) -> Outcome<Vec<Listed>> {
+    let is_chosen_pair = |peer: &UserId| is_chosen(&Contact::Pair(peer.clone()));
+    let mut pairs = rows(node, app, user, is_chosen_pair).await?;
+    pairs.extend(only_pinned(node, app, user, is_chosen_pair).await?);
+    let pairs = with_heads(node, app, pairs).await?;
+    let is_chosen_group = |group: &GroupId| is_chosen(&Contact::Group(group.clone()));
+    let groups = groups::chosen_summaries(node, app, user, is_chosen_group).await?;
+    let is_in = |pair: &Summary| pair.is_listed() || (wanted.empty_too && pair.is_empty());
+    let pairs = pairs.into_iter().filter(is_in).map(|pair| Listed::Pair(Box::new(pair)));
+    let groups = groups.into_iter().filter(GroupSummary::is_listed);
+    Ok(pairs.chain(groups.map(|group| Listed::Group(Box::new(group)))).collect())
 }
 
 /// Leaves what the user's list has: pinned ones first, then by their last message, newest first.
 pub(crate) fn keep_listed(app: &App, summaries: &mut Vec<Summary>) {
     summaries.retain(Summary::is_listed);
     summaries.sort_by(|a, b| {
-        let order = |s: &Summary| (s.row.pinned_at, s.shown().1);
+        let order = |s: &Summary| (s.attached.is_pinned(), s.shown().1);
         order(b).cmp(&order(a)).then_with(|| a.ends.peer.cmp(&b.ends.peer))
     });
     summaries.truncate(app.facts().settings.conversation_list_max as usize);
@@ -427,22 +581,98 @@ pub(crate) async fn delete(
                 change.put(key::conversation(&ends.peer), row);
             }
         }
+        let deleted = found.iter().map(|ends| Contact::Pair(ends.peer.clone()));
+        unpin_deleted(node, index, &event, deleted, change);
         change.event(Event::ConversationsDeleted(event.clone()));
     })
     .await?;
     Ok(event.peers)
 }
 
+/// What is deleted is not pinned any more. Devices that keep it in their list are told that much.
+fn unpin_deleted(
+    node: &Node,
+    index: &mut Conversations,
+    event: &ConversationsDeleted,
+    deleted: impl Iterator<Item = Contact>,
+    change: &mut Change,
+) {
+    let now = node.now();
+    let mut was_pinned = |contact: &Contact| index.contacts.unpin(contact, now, change);
+    let unpinned: Vec<Contact> = deleted.filter(|contact| was_pinned(contact)).collect();
+    if !event.sync && !unpinned.is_empty() {
+        let changes = vec![ContactChange::Unpinned(unpinned)];
+        tell_changes(event.app, &event.user, changes, event.origin, change);
+    }
+}
+
 fn hide(row: &mut ConversationRow, ends: &Ends, head: &PairRow, clear: bool) {
     // Of two deletions at once the one that saw less may come last: nothing comes back.
     row.hidden_through = row.hidden_through.max(head.last);
-    row.pinned_at = 0;
     // Only what comes after counts as unread; the peer is not told that anything was read.
     row.read_count = row.read_count.max(head.side(!ends.own_is_high()).counted);
     if clear {
         let cleared = (row.cleared_time, row.cleared_through);
         (row.cleared_time, row.cleared_through) = cleared.max((head.last_time, head.last));
     }
+}
+
+/// Changes what a user has attached to his conversations, and tells his other devices what `apply` says.
+///
+/// # Errors
+/// Those of `apply`, which then has changed nothing; `ConversationAccountUnknown`.
+pub(crate) async fn attach<R>(
+    caller: &Caller,
+    user: &UserId,
+    mut apply: impl FnMut(
+        &mut Conversations,
+        UnixMillis,
+        &mut Change,
+    ) -> Result<(R, Vec<ContactChange>), Error>,
+) -> Outcome<R> {
+    let (node, app, now) = (caller.node(), caller.app(), caller.now());
+    let done = change_index(node, app, user, None, |index, change| {
+        Some(apply(index, now, change).map(|(result, changes)| {
+            tell_changes(app.id(), user, changes, caller.origin(), change);
+            result
+        }))
+    });
+    match done.await? {
+        Some(result) => Ok(result?),
+        None => Err(ErrorCode::ConversationAccountUnknown.into()),
+    }
+}
+
+fn tell_changes(
+    app: SdkAppId,
+    user: &UserId,
+    changes: Vec<ContactChange>,
+    origin: Option<u32>,
+    change: &mut Change,
+) {
+    if !changes.is_empty() {
+        let user = user.clone();
+        change.event(Event::ConversationsChanged(ConversationsChanged {
+            app,
+            user,
+            changes,
+            origin,
+        }));
+    }
+}
+
+/// Looks at what a user has attached to his conversations.
+pub(crate) async fn contacts<R>(
+    node: &Node,
+    app: &App,
+    user: &UserId,
+    look: impl FnOnce(&Contacts) -> R,
+) -> Outcome<R> {
+    let entity = indexed(node, app, user).await?;
+    Ok(entity.read(|state| match &state.conversations {
+        Some(index) => look(&index.contacts),
+        None => look(&Contacts::default()),
+    }))
 }
 
 /// Puts a pair into both users' index; carried out by the outbox after its first message.

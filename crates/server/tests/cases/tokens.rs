@@ -84,6 +84,9 @@ impl Tokens {
         if let Some(ids) = token.strip_prefix("ids:") {
             return id_list(ids).ok_or_else(|| format!("{{{{{token}}}}} is no list of ids"));
         }
+        if let Some(list) = token.strip_prefix("list:") {
+            return json_list(list).ok_or_else(|| format!("{{{{{token}}}}} is no list of JSON"));
+        }
         if let Some((text, times)) = token.rsplit_once('*') {
             let times = times.parse().map_err(|_| format!("{{{{{token}}}}}: not a number"))?;
             return Ok(Value::String(text.repeat(times)));
@@ -124,6 +127,19 @@ fn id_list(text: &str) -> Option<Value> {
     })
 }
 
+/// `1..3:{"n":#}`: the JSON as often, with the number in place of each `#`.
+fn json_list(text: &str) -> Option<Value> {
+    let (range, item) = text.split_once(':')?;
+    let (first, last) = range.split_once("..")?;
+    let mut numbers = first.parse::<u32>().ok()?..=last.parse().ok()?;
+    numbers
+        .try_fold(Vec::new(), |mut list, number| {
+            list.push(serde_json::from_str(&item.replace('#', &number.to_string())).ok()?);
+            Some(list)
+        })
+        .map(Value::Array)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -144,6 +160,10 @@ mod tests {
             (r#"{"a":"{{é*3}}"}"#, r#"{"a":"ééé"}"#),
             (r#"{"a":{{ids:u:1..2}}}"#, r#"{"a":["u1","u2"]}"#),
             (r#"{"a":{{ids:u:9..10:UserID}}}"#, r#"{"a":[{"UserID":"u9"},{"UserID":"u10"}]}"#),
+            (
+                r#"{"a":{{list:1..2:{"n":#,"s":"u#"} }}}"#,
+                r#"{"a":[{"n":1,"s":"u1"},{"n":2,"s":"u2"}]}"#,
+            ),
             (r#"{"a":{"b":{}}}"#, r#"{"a":{"b":{}}}"#),
             ("{{app}} {{n+1}}", "1400000001 3"),
         ] {
@@ -162,7 +182,7 @@ mod tests {
 
     #[test]
     fn unknown_tokens_are_mistakes() {
-        for token in ["{{m}}", "{{m+1}}", "{{name+1}}", "{{x*y}}", "{{ids:u}}"] {
+        for token in ["{{m}}", "{{m+1}}", "{{name+1}}", "{{x*y}}", "{{ids:u}}", "{{list:1..2:{}}"] {
             assert!(tokens().in_text(token).is_err(), "{token}");
         }
     }

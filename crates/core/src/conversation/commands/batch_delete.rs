@@ -5,10 +5,9 @@
 
 use schemars::JsonSchema;
 use serde::Serialize;
-use teahouse_proto::error::{Error, ErrorCode};
 use teahouse_proto::ids::UserId;
 
-use super::{BATCH_MAX, Chosen, ContactItem, owner};
+use super::{Chosen, ContactItem, check_count, owner};
 use crate::caller::Caller;
 use crate::error::Outcome;
 use crate::operation::Operation;
@@ -52,11 +51,7 @@ struct ResultItem {
 
 pub(crate) async fn run(caller: Caller, request: Request) -> Outcome<Response> {
     let user = owner(&caller, request.from_account).await?;
-    let count = request.contact_item.len();
-    if !(1..=BATCH_MAX).contains(&count) {
-        let info = format!("{count} conversations, at least 1 and at most {BATCH_MAX}");
-        return Err(Error::with(ErrorCode::ConversationCount, info).into());
-    }
+    check_count(request.contact_item.len())?;
     let chosen = Chosen::of(&request.contact_item)?;
     chosen.delete(&caller, &user, request.clear_ramble == Some(1)).await?;
     let done = |item: ContactItem| ResultItem {

@@ -6,13 +6,15 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use teahouse_proto::ids::UserId;
 
-use super::search_contact_group::{GroupItem, MarkedContact, marked};
-use super::{C2C, ContactItem, PAGE, owner};
+use super::search_contact_group::AttachedItem;
+use super::{FolderItem, PAGE, owner};
 use crate::caller::{Caller, Who};
+use crate::conversation::contacts::Contacts;
 use crate::conversation::{self, missed};
 use crate::error::Outcome;
 use crate::operation::Operation;
 use crate::request;
+use crate::rows::ContactRow;
 
 pub(crate) const OPERATION: Operation<Request, Response> =
     Operation::new("recentcontact/get_contact_group").rest().gateway();
@@ -30,10 +32,11 @@ request! {
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct Response {
-    /// The conversations that carry something.
-    contact_item: Vec<MarkedContact>,
+    /// The conversations that carry something. Clients are also told of those that did so of late: they ask
+    /// after a reconnect what has changed.
+    contact_item: Vec<AttachedItem>,
     /// The conversation groups.
-    group_item: Vec<GroupItem>,
+    group_item: Vec<FolderItem>,
     /// 1: all are told.
     complete_flag: u8,
     /// Where the next page begins; 0 when all are told.
@@ -45,18 +48,18 @@ pub(crate) async fn run(caller: Caller, request: Request) -> Outcome<Response> {
     if let Who::User(identity) = caller.who() {
         missed::got_list(caller.node(), caller.app(), identity).await?;
     }
-    let summaries = conversation::summaries(caller.node(), caller.app(), &user).await?;
-    let contact = |peer| ContactItem { kind: C2C, to_account: Some(peer), to_group_id: None };
-    let all: Vec<MarkedContact> = summaries
-        .into_iter()
-        .filter_map(|summary| marked(contact(summary.ends.peer), &summary.row))
-        .collect();
     let start = request.start_index as usize;
-    let more = all.len() > start.saturating_add(PAGE);
-    Ok(Response {
-        contact_item: all.into_iter().skip(start).take(PAGE).collect(),
-        group_item: Vec::new(),
-        complete_flag: u8::from(!more),
-        next_start_index: if more { start + PAGE } else { 0 },
-    })
+    let look = |contacts: &Contacts| {
+        let is_told = |row: &ContactRow| !row.is_bare() || !caller.is_admin();
+        let page = contacts.iter().skip(start).take(PAGE);
+        let told = page.filter(|(_, row)| is_told(row));
+        let more = contacts.iter().count() > start.saturating_add(PAGE);
+        Response {
+            contact_item: told.map(|(contact, row)| AttachedItem::new(contact, row)).collect(),
+            group_item: contacts.folders().map(FolderItem::from).collect(),
+            complete_flag: u8::from(!more),
+            next_start_index: if more { start + PAGE } else { 0 },
+        }
+    };
+    conversation::contacts(caller.node(), caller.app(), &user, look).await
 }

@@ -7,9 +7,10 @@ use serde::Serialize;
 use teahouse_proto::ids::{GroupId, UserId};
 use teahouse_proto::time::UnixSeconds;
 
-use super::{C2C, Cursor, GROUP, listed, owner, page};
+use super::{C2C, Cursor, GROUP, Page, owner, page};
 use crate::caller::Caller;
-use crate::conversation::{self, Listed};
+use crate::conversation::contacts::Contact;
+use crate::conversation::{Listed, Wanted};
 use crate::error::Outcome;
 use crate::operation::Operation;
 use crate::request;
@@ -29,7 +30,8 @@ request! {
         top_time_stamp: u32 = "TopTimeStamp",
         /// Of the last answer; 0 first.
         top_start_index: u32 = "TopStartIndex",
-        /// Bit 0: with pinning, bit 1: also conversations that show no message, bit 2: page the pinned ones.
+        /// Bit 0: pinned conversations come first and are told apart. Bit 1: also conversations that show no
+        /// message. Bit 2 changes nothing: there are so few pinned ones that they all fit into the first page.
         assist_flags: u32 = "AssistFlags",
     }
 }
@@ -46,9 +48,9 @@ pub(crate) struct Response {
     time_stamp: UnixSeconds,
     /// Cursor of the next page.
     start_index: usize,
-    /// Echoed: pinned conversations come with the others.
+    /// Echoed: pinned conversations come in the first page.
     top_time_stamp: u32,
-    /// Echoed.
+    /// Cursor of the next page: the list under way, whose order stays as it was when it began.
     top_start_index: u32,
 }
 
@@ -68,41 +70,35 @@ struct SessionItem {
     top_flag: u8,
 }
 
-const EMPTY_ONES_TOO: u32 = 2;
+const PINNED_FIRST: u32 = 1;
+const EMPTY_TOO: u32 = 2;
 
 pub(crate) async fn run(caller: Caller, request: Request) -> Outcome<Response> {
     let user = owner(&caller, Some(request.from_account)).await?;
-    let mut all = listed(&caller, &user).await?;
-    if request.assist_flags & EMPTY_ONES_TOO != 0 {
-        let known = conversation::summaries(caller.node(), caller.app(), &user).await?;
-        let empty = known.into_iter().filter(|summary| summary.shown().0 == 0);
-        all.extend(empty.map(|summary| Listed::Pair(Box::new(summary))));
-    }
-    let cursor = Cursor { time: request.time_stamp, index: request.start_index as usize };
-    let now = caller.now().seconds();
-    let (wanted, next) = page(all, cursor, now);
-    let item = |listed: Listed| match listed {
-        Listed::Pair(summary) => SessionItem {
-            kind: C2C,
-            msg_time: summary.shown().1,
-            top_flag: u8::from(summary.row.pinned_at > 0),
-            to_account: Some(summary.ends.peer),
-            group_id: None,
-        },
-        Listed::Group(summary) => SessionItem {
-            kind: GROUP,
-            msg_time: summary.shown().1,
-            top_flag: u8::from(summary.row.pinned_at > 0),
-            to_account: None,
-            group_id: Some(summary.group),
-        },
+    let wanted = Wanted {
+        pinned_first: request.assist_flags & PINNED_FIRST != 0,
+        empty_too: request.assist_flags & EMPTY_TOO != 0,
+    };
+    let cursor = Cursor {
+        begun: request.time_stamp,
+        index: request.start_index as usize,
+        listing: request.top_start_index,
+    };
+    let Page { begun, listed, next } = page(&caller, &user, wanted, cursor).await?;
+    let item = |listed: Listed| {
+        let (kind, to_account, group_id) = match listed.contact() {
+            Contact::Pair(peer) => (C2C, Some(peer), None),
+            Contact::Group(group) => (GROUP, None, Some(group)),
+        };
+        let top_flag = u8::from(wanted.pinned_first && listed.attached().is_pinned());
+        SessionItem { kind, to_account, group_id, msg_time: listed.time(), top_flag }
     };
     Ok(Response {
-        session_item: wanted.into_iter().map(item).collect(),
+        session_item: listed.into_iter().map(item).collect(),
         complete_flag: u8::from(next.is_none()),
-        time_stamp: next.map_or(now, |next| next.time),
+        time_stamp: begun,
         start_index: next.map_or(0, |next| next.index),
         top_time_stamp: request.top_time_stamp,
-        top_start_index: request.top_start_index,
+        top_start_index: next.map_or(0, |next| next.listing),
     })
 }

@@ -8,15 +8,16 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use teahouse_proto::group::GroupType;
 use teahouse_proto::ids::{GroupId, UserId};
-use teahouse_proto::push::EVENT_TIP;
+use teahouse_proto::push::{EVENT_TIP, standard_marks};
 use teahouse_proto::time::{UnixMillis, UnixSeconds};
 
-use super::{C2C, Cursor, GROUP, listed, marks, owner, page};
+use super::{C2C, Cursor, FolderItem, GROUP, Page, owner, page};
 use crate::account;
 use crate::caller::{Caller, Identity, Who};
+use crate::conversation::contacts::Contacts;
 use crate::conversation::groups::{self, GroupSummary};
 use crate::conversation::missed::{self, Asked};
-use crate::conversation::{Listed, Summary, read_mark, summaries};
+use crate::conversation::{self, Listed, Summary, read_mark, summaries};
 use crate::entity::in_parallel;
 use crate::error::Outcome;
 use crate::group;
@@ -38,6 +39,8 @@ request! {
         time_stamp: Option<UnixSeconds> = "TimeStamp",
         /// Of the last answer; 0 for the first page.
         start_index: Option<u32> = "StartIndex",
+        /// Of the last answer; 0 for the first page.
+        top_start_index: Option<u32> = "TopStartIndex",
     }
 }
 
@@ -47,18 +50,18 @@ request! {
 pub(crate) struct Response {
     /// 1: the list is complete.
     complete_flag: u8,
-    /// Conversations, newest first.
+    /// Conversations: pinned ones first, then by their last message, newest first.
     session_item: Vec<SessionItem>,
     /// Cursor of the next page, or of what changes later.
     time_stamp: UnixSeconds,
     /// Cursor of the next page.
     start_index: usize,
-    /// Unused: pinned conversations come with the others.
+    /// Unused: pinned conversations come in the first page.
     top_time_stamp: u32,
-    /// Unused.
+    /// Cursor of the next page: the list under way, whose order stays as it was when it began.
     top_start_index: u32,
     /// Conversation groups.
-    group_item: Vec<u32>,
+    group_item: Vec<FolderItem>,
 }
 
 /// One conversation.
@@ -173,38 +176,42 @@ struct LastBody {
 
 const AT_ONCE: usize = 32;
 
+const WANTED: conversation::Wanted = conversation::Wanted { pinned_first: true, empty_too: false };
+
 pub(crate) async fn run(caller: Caller, request: Request) -> Outcome<Response> {
     let user = owner(&caller, request.from_account).await?;
-    let now = caller.now().seconds();
     let cursor = Cursor {
-        time: request.time_stamp.unwrap_or_default(),
+        begun: request.time_stamp.unwrap_or_default(),
         index: request.start_index.unwrap_or_default() as usize,
+        listing: request.top_start_index.unwrap_or_default(),
     };
-    let (wanted, next) = match caller.who() {
+    let Page { begun, listed, next } = match caller.who() {
         // In one page: what is left out of the first would not be what the second skips.
         Who::User(identity) if cursor.index == 0 && has_list(&caller, identity, cursor).await? => {
-            (undelivered(&caller, identity, cursor.time).await?, None)
+            let begun = caller.now().seconds();
+            Page { begun, listed: undelivered(&caller, identity, cursor.begun).await?, next: None }
         }
         Who::User(_) | Who::Admin(_) | Who::Guest { .. } | Who::System => {
-            page(listed(&caller, &user).await?, cursor, now)
+            page(&caller, &user, WANTED, cursor).await?
         }
     };
-    let session_item = items(&caller, &user, wanted).await?;
+    let folders = |contacts: &Contacts| contacts.folders().map(FolderItem::from).collect();
+    let group_item = conversation::contacts(caller.node(), caller.app(), &user, folders).await?;
     Ok(Response {
         complete_flag: u8::from(next.is_none()),
-        session_item,
-        time_stamp: next.map_or(now, |next| next.time),
+        session_item: items(&caller, &user, listed).await?,
+        time_stamp: begun,
         start_index: next.map_or(0, |next| next.index),
         top_time_stamp: 0,
-        top_start_index: 0,
-        group_item: Vec::new(),
+        top_start_index: next.map_or(0, |next| next.listing),
+        group_item,
     })
 }
 
 /// Whether the client has its conversations, and only wants to know what is new. Its cursor says so; but
 /// the newer client package asks without one after every quick reconnect.
 async fn has_list(caller: &Caller, identity: &Identity, cursor: Cursor) -> Outcome<bool> {
-    if cursor.time.0 > 0 {
+    if cursor.begun.0 > 0 {
         return Ok(true);
     }
     let resumed = identity.connection.with_session(|session| session.is_some_and(|s| s.resumed));
@@ -270,7 +277,10 @@ async fn group_item(caller: &Caller, summary: GroupSummary) -> Outcome<GroupItem
         last: seq,
         count: 1,
     };
-    let last = group::history::page(node, app, &wanted).await?.messages.pop();
+    let last = match seq {
+        0 => None,
+        _ => group::history::page(node, app, &wanted).await?.messages.pop(),
+    };
     let from = last.as_ref().and_then(|last| last.sender().map(str::to_owned));
     let (unread_msg_count, row, info) = (summary.unread(), summary.row, summary.info);
     Ok(GroupItem {
@@ -296,10 +306,10 @@ async fn group_item(caller: &Caller, summary: GroupSummary) -> Outcome<GroupItem
         group_nick: info.name.clone(),
         group_image: info.face_url.clone(),
         group_type: info.kind(),
-        top_flags: u8::from(row.pinned_at > 0),
-        standard_mark: marks(row.marks),
-        custom_mark: row.custom_mark,
-        contact_group_id: row.groups,
+        top_flags: u8::from(summary.attached.is_pinned()),
+        standard_mark: standard_marks(summary.attached.marks),
+        custom_mark: summary.attached.custom_mark,
+        contact_group_id: summary.attached.folders,
         msg_recv_option: row.receive_option,
         to_account: summary.group,
     })
@@ -328,10 +338,10 @@ async fn item(
         nick: face.0,
         image: face.1,
         remark: String::new(),
-        top_flags: u8::from(summary.row.pinned_at > 0),
-        standard_mark: marks(summary.row.marks),
-        custom_mark: summary.row.custom_mark.clone(),
-        contact_group_id: summary.row.groups.clone(),
+        top_flags: u8::from(summary.attached.is_pinned()),
+        standard_mark: standard_marks(summary.attached.marks),
+        custom_mark: summary.attached.custom_mark,
+        contact_group_id: summary.attached.folders,
         msg_recv_option: summary.row.receive_option,
     })
 }

@@ -6,14 +6,17 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use teahouse_proto::error::{Error, ErrorCode};
 use teahouse_proto::ids::UserId;
+use teahouse_proto::push::standard_marks;
+use teahouse_proto::time::UnixSeconds;
 
-use super::{ContactItem, marks, owner};
+use super::{ContactItem, FolderItem, owner};
 use crate::caller::Caller;
 use crate::conversation;
+use crate::conversation::contacts::{Contact, Contacts, Folder};
 use crate::error::Outcome;
 use crate::operation::Operation;
 use crate::request;
-use crate::rows::ConversationRow;
+use crate::rows::ContactRow;
 
 pub(crate) const OPERATION: Operation<Request, Response> =
     Operation::new("recentcontact/search_contact_group").rest().gateway();
@@ -31,29 +34,36 @@ request! {
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct Response {
-    /// The conversations that carry something.
-    contact_result_item: Vec<MarkedContact>,
+    /// Those of the conversations that carry something.
+    contact_result_item: Vec<AttachedItem>,
     /// The conversation groups that they are in.
-    group_item: Vec<GroupItem>,
+    group_item: Vec<FolderItem>,
 }
 
-/// A conversation with its marks.
+/// A conversation with what it carries.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
-pub(crate) struct MarkedContact {
+pub(crate) struct AttachedItem {
     #[serde(flatten)]
     contact: ContactItem,
+    /// 64 bits as `0` and `1`, the rightmost is bit 0; empty when none is set.
     standard_mark: String,
     custom_mark: String,
     contact_group_id: Vec<u32>,
+    /// When any of it last changed.
+    timestamp: UnixSeconds,
 }
 
-/// A conversation group.
-#[derive(Debug, Serialize, JsonSchema)]
-#[serde(rename_all = "PascalCase")]
-pub(crate) struct GroupItem {
-    group_name: String,
-    group_id: u32,
+impl AttachedItem {
+    pub(super) fn new(contact: &Contact, row: &ContactRow) -> Self {
+        Self {
+            contact: ContactItem::naming(contact),
+            standard_mark: standard_marks(row.marks),
+            custom_mark: row.custom_mark.clone(),
+            contact_group_id: row.folders.clone(),
+            timestamp: row.changed(),
+        }
+    }
 }
 
 const CONVERSATIONS_MAX: usize = 300;
@@ -65,24 +75,19 @@ pub(crate) async fn run(caller: Caller, request: Request) -> Outcome<Response> {
             format!("{} conversations, at most {CONVERSATIONS_MAX}", request.contact_item.len());
         return Err(Error::with(ErrorCode::ConversationBadParameter, info).into());
     }
-    let mut contact_result_item = Vec::new();
-    for contact in request.contact_item {
-        let found = match contact.peer()? {
-            Some(peer) => conversation::find(caller.node(), caller.app(), &user, peer).await?,
-            None => None,
+    let wanted = request.contact_item.iter().map(ContactItem::contact);
+    let wanted: Vec<Option<Contact>> = wanted.collect::<Result<_, _>>()?;
+    let look = |contacts: &Contacts| {
+        let found = wanted.iter().flatten().filter_map(|contact| {
+            let row = contacts.get(contact).filter(|row| !row.is_bare())?;
+            Some(AttachedItem::new(contact, row))
+        });
+        let contact_result_item: Vec<AttachedItem> = found.collect();
+        let is_in = |folder: &Folder| {
+            contact_result_item.iter().any(|item| item.contact_group_id.contains(&folder.id))
         };
-        contact_result_item.extend(found.and_then(|(_, row)| marked(contact, &row)));
-    }
-    Ok(Response { contact_result_item, group_item: Vec::new() })
-}
-
-/// The conversation with what it carries, if it carries anything.
-pub(super) fn marked(contact: ContactItem, row: &ConversationRow) -> Option<MarkedContact> {
-    let plain = row.marks == 0 && row.custom_mark.is_empty() && row.groups.is_empty();
-    (!plain).then(|| MarkedContact {
-        contact,
-        standard_mark: marks(row.marks),
-        custom_mark: row.custom_mark.clone(),
-        contact_group_id: row.groups.clone(),
-    })
+        let group_item = contacts.folders().filter(is_in).map(FolderItem::from).collect();
+        Response { contact_result_item, group_item }
+    };
+    conversation::contacts(caller.node(), caller.app(), &user, look).await
 }

@@ -108,7 +108,7 @@ async fn view(
     } else {
         (0, 0)
     };
-    let GroupSummary { group, row, head, info, member } = summary;
+    let GroupSummary { group, row, head, info, member, .. } = summary;
     let view = GroupView::of(app, &group, &head, &info, count, Some(base), names).without_result();
     let Some(of_self) = of_self else {
         return Ok(view);

@@ -86,7 +86,7 @@ async fn answer(caller: &Caller, identity: &Identity, cookie: &str) -> Outcome<R
             let missed = missed::missed(node, app, identity, &summaries, since).await?;
             let whole = missed.into_iter().filter(|missed| missed.complete);
             let messages: Vec<_> = whole.map(|m| (m.summary, m.messages)).collect();
-            (messages, read_notices(caller, &identity.user, &summaries, since).await?)
+            (messages, notices(caller, &identity.user, &summaries, since).await?)
         }
         None => (missed::offline(node, app, &summaries, now.seconds()).await?, None),
     };
@@ -169,16 +169,16 @@ fn unread(summaries: &[Summary], held: &[Place]) -> Vec<PeerUnread> {
     summaries.iter().filter_map(count).collect()
 }
 
-/// What was read meanwhile: by the user on other devices, and by the peers. A push behind the answer,
-/// since clients do not look at such notices in the answer itself.
-async fn read_notices(
+/// What was read meanwhile, by the user on other devices and by the peers, and what he has pinned there. A push
+/// behind the answer, since clients do not look at such notices in the answer itself.
+async fn notices(
     caller: &Caller,
     user: &UserId,
     summaries: &[Summary],
     since: UnixSeconds,
 ) -> Outcome<Option<Arc<Frame>>> {
-    let by_peers = missed::peers_read_since(caller.node(), caller.app(), user, summaries, since);
-    let by_peers = by_peers.await?;
+    let (node, app) = (caller.node(), caller.app());
+    let by_peers = missed::peers_read_since(node, app, user, summaries, since).await?;
     let elsewhere = missed::read_since(summaries, since)
         .into_iter()
         .map(|(peer, last_read_time)| C2cNotice::ReadElsewhere { peer, last_read_time });
@@ -187,5 +187,10 @@ async fn read_notices(
         last_read_time: *last_read_time,
     });
     let notices: Vec<C2cNotice<'_>> = elsewhere.chain(by_peers).collect();
-    Ok((!notices.is_empty()).then(|| push::frame(&[Event::C2cNotices(&notices)])))
+    let changes = missed::contacts_changed_since(node, app, user, since).await?;
+    let changes: Vec<_> = changes.iter().map(push::conversation_change).collect();
+    let notices = (!notices.is_empty()).then_some(Event::C2cNotices(&notices));
+    let changes = (!changes.is_empty()).then_some(Event::ConversationChanges(&changes));
+    let events: Vec<Event<'_>> = notices.into_iter().chain(changes).collect();
+    Ok((!events.is_empty()).then(|| push::frame(&events)))
 }
