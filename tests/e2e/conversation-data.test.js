@@ -148,7 +148,8 @@ for (const sdk of SDKS) {
 
       await desk.call('deleteConversation', conversationID(bob));
       await write(bob, user);
-      await desk.conversationWhere(bob, isMarked);
+      // The older package learns it with its next list only.
+      if (sdk === 'chat') await desk.conversationWhere(bob, isMarked);
       for (const device of [desk, lap]) await device.kill();
       const again = await server.startClient({ sdk, user });
       await again.conversationWhere(bob, isMarked);

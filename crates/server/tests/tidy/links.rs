@@ -65,9 +65,11 @@ fn files_below(folder: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();
     for entry in entries.map(|entry| entry.expect("a folder can be listed")) {
         let (path, kind) = (entry.path(), entry.file_type().expect("an entry has a type"));
+        if FOREIGN.iter().any(|name| entry.file_name() == *name) {
+            continue;
+        }
         if kind.is_dir() {
-            let foreign = FOREIGN.iter().any(|name| entry.file_name() == *name);
-            files.extend(if foreign { Vec::new() } else { files_below(&path) });
+            files.extend(files_below(&path));
         } else if kind.is_file() {
             files.push(path);
         }
