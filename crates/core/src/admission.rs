@@ -4,6 +4,7 @@
 
 use teahouse_proto::error::{Error, ErrorCode};
 use teahouse_proto::ids::{GroupId, TinyId, UserId};
+use teahouse_proto::time::UnixSeconds;
 
 use crate::account;
 use crate::caller::{Caller, Who};
@@ -12,17 +13,20 @@ use crate::group::message::GroupRef;
 use crate::group::messages::NewGroupMessage;
 use crate::group::rules::Standing;
 use crate::group::{self, flow, room};
+use crate::mute::{self, Mutes};
 use crate::pair::Ends;
 
-/// Lets `from` write to `to`: both accounts exist. Returns the two ends of their conversation.
+/// Lets `from` write to `to`: both accounts exist, and a user who writes himself is not muted. Returns the
+/// two ends of their conversation.
 ///
 /// # Errors
-/// `AccountUnknown` for the sender, `ToAccountUnknown` for the receiver; `SessionInvalid` when the caller's
+/// `AccountUnknown` for the sender, `ToAccountUnknown` for the receiver; `SenderMutedEverywhere`; `SessionInvalid` when the caller's
 /// account was deleted since the request was let in, and another one of that name is there.
 pub(crate) async fn to_user(caller: &Caller, from: UserId, to: UserId) -> Outcome<Ends> {
     let (node, app) = (caller.node(), caller.app());
     let own_tiny = account::existing(node, app, &from, ErrorCode::AccountUnknown).await?;
     check_account(caller, own_tiny)?;
+    check_mute(caller, |mutes| mutes.c2c_until, ErrorCode::SenderMutedEverywhere).await?;
     let peer_tiny = account::existing(node, app, &to, ErrorCode::ToAccountUnknown).await?;
     Ok(Ends { own: from, own_tiny, peer: to, peer_tiny })
 }
@@ -34,6 +38,20 @@ fn check_account(caller: &Caller, there: TinyId) -> Result<(), Error> {
         Who::User(identity) if identity.tiny_id != there => Err(ErrorCode::SessionInvalid.into()),
         Who::User(_) | Who::Admin(_) | Who::Guest { .. } | Who::System => Ok(()),
     }
+}
+
+/// Refuses a user whom the app's backend has muted everywhere. What it sends in his name itself, it may.
+async fn check_mute(
+    caller: &Caller,
+    until: fn(Mutes) -> UnixSeconds,
+    refused: ErrorCode,
+) -> Outcome<()> {
+    let Who::User(identity) = caller.who() else { return Ok(()) };
+    let mutes = mute::of(caller.node(), caller.app(), &identity.user).await?;
+    if caller.now().seconds() < until(mutes) {
+        return Err(Error::with(refused, "the sender is muted everywhere").into());
+    }
+    Ok(())
 }
 
 /// Lets a message into a group: whoever sends it may do so, and it is within the group's limit. A live
@@ -49,6 +67,7 @@ pub(crate) async fn to_group(
 ) -> Outcome<GroupRef> {
     let (node, app) = (caller.node(), caller.app());
     check_account(caller, message.from_tiny_id)?;
+    check_mute(caller, |mutes| mutes.groups_until, ErrorCode::SenderMuted).await?;
     let entity = group::group(node, app, id).await?;
     let now = node.now();
     let reference = entity.read(|state| {

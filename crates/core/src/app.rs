@@ -21,11 +21,14 @@ use crate::event::Event;
 use crate::group::GroupState;
 use crate::group::flow::Flows;
 use crate::group::room::Rooms;
+use crate::merged;
 use crate::node::Node;
 use crate::pair::PairState;
-use crate::rows::{AppRow, History, Home, ImportAdminJob, Job, PairKey, key};
+use crate::retention::Cut;
+use crate::rows::{AppRow, Home, ImportAccountJob, Job, PairKey, key};
 use crate::session::FailureCounter;
 use crate::settings::AppSettings;
+use crate::turns::Turns;
 
 /// The administrator that every app starts with.
 pub const FIRST_ADMIN: &str = "administrator";
@@ -43,6 +46,10 @@ pub struct App {
     pub(crate) users: Cache<UserId, UserState>,
     pub(crate) pairs: Cache<PairKey, PairState>,
     pub(crate) groups: Cache<GroupId, GroupState>,
+    /// Stored lists of merged messages, by day.
+    pub(crate) merged: Cache<u32, merged::DayState>,
+    /// Conversations that messages of another system are written into.
+    pub(crate) imports: Turns<PairKey>,
     pub(crate) rooms: Rooms,
     pub(crate) marks: Marks<UserId, Mark>,
     pub(crate) group_marks: Marks<GroupId, GroupMark>,
@@ -81,6 +88,8 @@ impl App {
             users: Cache::new(USERS_IN_MEMORY),
             pairs: Cache::new(PAIRS_IN_MEMORY),
             groups: Cache::new(GROUPS_IN_MEMORY),
+            merged: Cache::new(merged::DAYS_IN_MEMORY),
+            imports: Turns::default(),
             rooms: Rooms::default(),
             marks: Marks::default(),
             group_marks: Marks::default(),
@@ -329,10 +338,12 @@ impl Node {
                     let before = state.row.clone();
                     let Some(row) = change(before.clone())? else { return Ok(before) };
                     wanted.put(key::head(), &row);
-                    let is_new =
-                        |admin: &&String| before.as_ref().is_none_or(|b| !b.admins.contains(admin));
-                    for admin in row.admins.iter().filter(is_new) {
-                        wanted.job(self, Job::ImportAdmin(ImportAdminJob { user: admin.clone() }));
+                    let was_named = |user: &String| {
+                        before.as_ref().is_some_and(|b| accounts(b).any(|known| known == user))
+                    };
+                    for user in accounts(&row).filter(|user| !was_named(user)) {
+                        let job = ImportAccountJob { user: user.clone() };
+                        wanted.job(self, Job::ImportAccount(job));
                     }
                     wanted.event(Event::AppChanged(id));
                     state.row = Some(row.clone());
@@ -344,6 +355,57 @@ impl Node {
         let app = self.take_app_into_use(id, &changed).await?;
         self.run_jobs(Home::App(id)).await?;
         Ok(app)
+    }
+}
+
+/// Accounts that an app cannot be without.
+fn accounts(row: &AppRow) -> impl Iterator<Item = &String> {
+    row.admins.iter().chain(&row.robots)
+}
+
+impl Node {
+    /// Lists a robot, and makes its account. One that is listed stays so.
+    ///
+    /// # Errors
+    /// `GroupRequestIllegal`: the app has as many robots as it may have.
+    pub(crate) async fn list_robot(self: &Arc<Self>, app: &App, robot: &UserId) -> Outcome<()> {
+        let most = app.facts().settings.robots_max as usize;
+        self.change_app(app.id(), |row| {
+            let mut row = row.ok_or_else(|| no_such_app(app.id()))?;
+            if row.robots.iter().any(|known| known == robot.as_str()) {
+                return Ok(None);
+            }
+            if row.robots.len() >= most {
+                let info = format!("the app has {most} robots, as many as it may have");
+                return Err(Error::with(ErrorCode::GroupRequestIllegal, info).into());
+            }
+            row.robots.push(robot.to_string());
+            Ok(Some(row))
+        })
+        .await?;
+        Ok(())
+    }
+
+    /// Takes a robot out of the list; says whether it was there.
+    pub(crate) async fn unlist_robot(self: &Arc<Self>, app: &App, robot: &UserId) -> Outcome<bool> {
+        let is_it = |known: &String| known == robot.as_str();
+        let listed = self.robots(app).await?.iter().any(is_it);
+        if listed {
+            self.change_app(app.id(), |row| {
+                let mut row = row.ok_or_else(|| no_such_app(app.id()))?;
+                row.robots.retain(|known| !is_it(known));
+                Ok(Some(row))
+            })
+            .await?;
+        }
+        Ok(listed)
+    }
+
+    /// The robots of an app, in the order in which they were made.
+    pub(crate) async fn robots(&self, app: &App) -> Outcome<Vec<String>> {
+        let id = app.id();
+        let entity = self.app_states.get(self, &id, || Home::App(id)).await?;
+        Ok(entity.read(|state| state.row.as_ref().map_or_else(Vec::new, |row| row.robots.clone())))
     }
 }
 
@@ -364,21 +426,22 @@ impl Node {
         }
     }
 
-    /// The last day whose history has been cut.
-    pub(crate) async fn history_cut_day(&self, app: &App, history: History) -> Outcome<u32> {
+    /// The last day that has been cut.
+    pub(crate) async fn cut_day(&self, app: &App, cut: Cut) -> Outcome<u32> {
         let id = app.id();
         let entity = self.app_states.get(self, &id, || Home::App(id)).await?;
-        let day = |row: &AppRow| match history {
-            History::Pairs => row.history_cut_day,
-            History::Groups => row.group_history_cut_day,
+        let day = |row: &AppRow| match cut {
+            Cut::Pairs => row.history_cut_day,
+            Cut::Groups => row.group_history_cut_day,
+            Cut::Merged => row.merged_cut_day,
         };
         Ok(entity.read(|state| state.row.as_ref().map_or(0, day)))
     }
 
-    pub(crate) async fn set_history_cut_day(
+    pub(crate) async fn set_cut_day(
         self: &Arc<Self>,
         app: &App,
-        history: History,
+        cut: Cut,
         day: u32,
     ) -> Outcome<()> {
         let id = app.id();
@@ -389,9 +452,10 @@ impl Node {
                 || Home::App(id),
                 |state, change| {
                     if let Some(row) = &mut state.row {
-                        match history {
-                            History::Pairs => row.history_cut_day = day,
-                            History::Groups => row.group_history_cut_day = day,
+                        match cut {
+                            Cut::Pairs => row.history_cut_day = day,
+                            Cut::Groups => row.group_history_cut_day = day,
+                            Cut::Merged => row.merged_cut_day = day,
                         }
                         change.put(key::head(), row);
                     }

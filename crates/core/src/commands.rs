@@ -17,13 +17,18 @@ use crate::group::commands::{
     group_msg_get_simple, handle_apply_join_group, modify_group_base_info,
     modify_group_member_info, msg_read_report, quit_group, send_group_msg,
 };
+use crate::merged::commands::{get_relay_json_msg, save_relay_json_msg};
+use crate::mute::commands::{getnospeaking, setnospeaking};
 use crate::operation::Registry;
 use crate::pair::commands::{
-    admin_getroammsg, get_c2c_peer_mute_notifications, get_peer_read_time, getmsg, getroammsg,
-    msgreaded, sendmsg,
+    admin_getroammsg, admin_set_msg_read, batchsendmsg, deletemsg, get_c2c_peer_mute_notifications,
+    get_c2c_unread_msg_num, get_peer_read_time, getmsg, getroammsg, importmsg, msgreaded,
+    read_all_unread_msg, sendmsg, set_c2c_peer_mute_notifications, ws_get_do_not_disturb,
+    ws_set_do_not_disturb,
 };
 use crate::profile::commands::{portrait_get, portrait_get_all, portrait_set};
 use crate::relation::commands::{black_list_get, friend_get, group_get, pendency_get};
+use crate::robot::commands::{create_robot, delete_robot, get_all_robots};
 use crate::sdk::commands::{authkey, fetch_config, fetch_purchase_bits, web_report};
 use crate::session::commands::{heartbeat, push_ack, wshello, wslogin, wslogout};
 
@@ -50,12 +55,32 @@ pub fn registry() -> Registry {
         .on(portrait_get_all::OPERATION, portrait_get_all::run)
         // one-to-one messages
         .on(sendmsg::OPERATION, sendmsg::run)
+        .on(batchsendmsg::OPERATION, batchsendmsg::run)
+        .on(importmsg::OPERATION, importmsg::run)
         .on(admin_getroammsg::OPERATION, admin_getroammsg::run)
         .on(getroammsg::OPERATION, getroammsg::run)
         .on(getmsg::OPERATION, getmsg::run)
         .on(msgreaded::OPERATION, msgreaded::run)
         .on(get_peer_read_time::OPERATION, get_peer_read_time::run)
+        .on(admin_set_msg_read::OPERATION, admin_set_msg_read::run)
+        .on(read_all_unread_msg::OPERATION, read_all_unread_msg::run)
+        .on(get_c2c_unread_msg_num::OPERATION, get_c2c_unread_msg_num::run)
+        .on(deletemsg::OPERATION, deletemsg::run)
+        // how users are told of messages
         .on(get_c2c_peer_mute_notifications::OPERATION, get_c2c_peer_mute_notifications::run)
+        .on(set_c2c_peer_mute_notifications::OPERATION, set_c2c_peer_mute_notifications::run)
+        .on(ws_get_do_not_disturb::OPERATION, ws_get_do_not_disturb::run)
+        .on(ws_set_do_not_disturb::OPERATION, ws_set_do_not_disturb::run)
+        // merged messages
+        .on(save_relay_json_msg::OPERATION, save_relay_json_msg::run)
+        .on(get_relay_json_msg::OPERATION, get_relay_json_msg::run)
+        // robots
+        .on(create_robot::OPERATION, create_robot::run)
+        .on(delete_robot::OPERATION, delete_robot::run)
+        .on(get_all_robots::OPERATION, get_all_robots::run)
+        // mutes everywhere
+        .on(setnospeaking::OPERATION, setnospeaking::run)
+        .on(getnospeaking::OPERATION, getnospeaking::run)
         // conversations
         .on(page_get::OPERATION, page_get::run)
         .on(get_list::OPERATION, get_list::run)

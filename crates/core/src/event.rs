@@ -4,9 +4,9 @@
 use std::sync::Arc;
 
 use teahouse_proto::ids::{GroupId, SdkAppId, TinyId, UserId};
-use teahouse_proto::message::MessageBody;
+use teahouse_proto::message::{CallbackControl, MessageBody};
 use teahouse_proto::platform::Platform;
-use teahouse_proto::push::KickType;
+use teahouse_proto::push::{DoNotDisturb, KickType};
 use teahouse_proto::time::UnixSeconds;
 
 use crate::conversation::contacts::{Contact, Folder, Marked};
@@ -21,6 +21,12 @@ pub enum Event {
     MessageSent(Arc<MessageSent>),
     /// A user has read a conversation up to a time.
     MessagesRead(MessagesRead),
+    /// A user has read many conversations at once.
+    AllRead(AllRead),
+    /// A user gets messages of some others in another way from now on.
+    PeerOptionChanged(PeerOptionChanged),
+    /// A user's overall receive option changed.
+    DoNotDisturbChanged(DoNotDisturbChanged),
     /// Values of a profile changed.
     ProfileChanged(ProfileChanged),
     /// Conversations disappeared from a user's list.
@@ -77,6 +83,13 @@ impl Event {
         let counter = match self {
             Self::MessageSent(_) => counted!("teahouse_events_total", "event" => "message_sent"),
             Self::MessagesRead(_) => counted!("teahouse_events_total", "event" => "messages_read"),
+            Self::AllRead(_) => counted!("teahouse_events_total", "event" => "all_read"),
+            Self::PeerOptionChanged(_) => {
+                counted!("teahouse_events_total", "event" => "peer_option_changed")
+            }
+            Self::DoNotDisturbChanged(_) => {
+                counted!("teahouse_events_total", "event" => "do_not_disturb_changed")
+            }
             Self::ProfileChanged(_) => {
                 counted!("teahouse_events_total", "event" => "profile_changed")
             }
@@ -158,6 +171,12 @@ pub struct MessageSent {
     pub extensible: bool,
     /// For connected devices only, not stored.
     pub online_only: bool,
+    /// The receiver wants nothing of the sender delivered: it only stands in the history.
+    pub discarded: bool,
+    /// Content moderation is skipped.
+    pub unchecked: bool,
+    /// Webhooks that are not called.
+    pub forbids: CallbackControl,
     /// Also for the sender's other devices.
     pub sync_to_sender: bool,
     /// Its place in the conversation: the first stored message is 1; 0 if it is not stored.
@@ -180,6 +199,51 @@ pub struct MessagesRead {
     /// Up to this second.
     pub time: UnixSeconds,
     /// The reader's device, which needs no copy.
+    pub origin: Option<u32>,
+}
+
+/// See [`Event::AllRead`].
+#[derive(Debug, Clone)]
+pub struct AllRead {
+    /// The app.
+    pub app: SdkAppId,
+    /// Who has read.
+    pub reader: UserId,
+    /// All one-to-one conversations were read; `peers` are those that had something to read.
+    pub c2c: bool,
+    /// Who wrote what was read, which account that is, and up to which second.
+    pub peers: Vec<(UserId, TinyId, UnixSeconds)>,
+    /// Groups, and up to which message.
+    pub groups: Vec<(GroupId, u64)>,
+    /// The reader's device, which needs no copy.
+    pub origin: Option<u32>,
+}
+
+/// See [`Event::PeerOptionChanged`].
+#[derive(Debug, Clone)]
+pub struct PeerOptionChanged {
+    /// The app.
+    pub app: SdkAppId,
+    /// Who receives.
+    pub user: UserId,
+    /// Who sends.
+    pub peers: Vec<UserId>,
+    /// 0 notify, 1 discard, 2 do not notify.
+    pub option: u32,
+    /// The device that changed it, which needs no copy.
+    pub origin: Option<u32>,
+}
+
+/// See [`Event::DoNotDisturbChanged`].
+#[derive(Debug, Clone)]
+pub struct DoNotDisturbChanged {
+    /// The app.
+    pub app: SdkAppId,
+    /// Whose setting.
+    pub user: UserId,
+    /// The new setting.
+    pub setting: DoNotDisturb,
+    /// The device that changed it, which needs no copy.
     pub origin: Option<u32>,
 }
 

@@ -59,6 +59,10 @@ families! {
     "profile":                 ProfileNotAdmin ProfileBadParameter ProfileBadParameter ProfileInternal UnknownCommand true;
     "sns":                     RelationNotAdmin RelationBadParameter RelationBadParameter RelationInternal UnknownCommand true;
     "recentcontact":           ConversationNotAdmin ConversationBadParameter ConversationBadParameter ConversationInternal UnknownCommand true;
+    "openconfigsvr":           NotAdmin ConfigJsonMalformed ConfigJsonMalformed ConfigInternal UnknownCommand false;
+    "openim_robot_http_svc":   GroupRequestIllegal GroupBadParameter GroupBadParameter GroupInternal UnknownCommand false;
+    "im_long_msg":             NotAdmin JsonMalformed RequestIllegal MessageInternal UnknownCommand false;
+    "im_msg_db_logic":         NotAdmin JsonMalformed RequestIllegal MessageInternal UnknownCommand false;
     "group_open_http_svc":     NotAdmin GroupJsonMalformed GroupBadParameter GroupInternal GroupUnknownCommand false;
     "million_group_open_http_svc": NotAdmin GroupJsonMalformed GroupBadParameter GroupInternal GroupUnknownCommand false;
 }

@@ -4,7 +4,7 @@
 //! in order per entity; it is removed by a later commit of the same entity. What a crash leaves behind
 //! is found by the store's list of partitions with such rows when a node starts.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
 
 use futures_util::future::FutureExt;
@@ -19,6 +19,7 @@ use crate::error::Outcome;
 use crate::group::{self, membership};
 use crate::node::{Node, decode_row};
 use crate::rows::{DirectoryKind, Home, Job, JobRow, key};
+use crate::turns::Turns;
 
 const JOBS_AT_ONCE: usize = 64;
 const PARTITIONS_AT_ONCE: usize = 256;
@@ -27,25 +28,8 @@ const HOMES_AT_ONCE: usize = 16;
 /// At most one runner an entity, so that jobs keep their order and counts are counted once.
 #[derive(Default)]
 pub(crate) struct Runners {
-    busy: Mutex<HashMap<Home, Arc<tokio::sync::Mutex<()>>>>,
+    turns: Turns<Home>,
     failed: Mutex<HashSet<Home>>,
-}
-
-impl Runners {
-    async fn run<T>(&self, home: &Home, work: impl Future<Output = T>) -> T {
-        let lock =
-            self.busy.lock().expect("no panic while held").entry(home.clone()).or_default().clone();
-        let result = {
-            let _turn = lock.lock().await;
-            work.await
-        };
-        drop(lock);
-        let mut busy = self.busy.lock().expect("no panic while held");
-        if busy.get(home).is_some_and(|lock| Arc::strong_count(lock) == 1) {
-            busy.remove(home);
-        }
-        result
-    }
 }
 
 impl Node {
@@ -61,7 +45,7 @@ impl Node {
 
     /// Carries out the jobs of `home` and returns when they are done.
     pub(crate) async fn run_jobs(self: &Arc<Self>, home: Home) -> Outcome<()> {
-        let outcome = self.runners.run(&home, self.run_all(&home)).await;
+        let outcome = self.runners.turns.run(&home, self.run_all(&home)).await;
         if let Err(failure) = &outcome {
             tracing::warn!(?home, %failure, "outbox jobs will be repeated");
             metrics::counter!("teahouse_outbox_failures_total").increment(1);
@@ -151,7 +135,7 @@ async fn run_job(node: &Arc<Node>, home: &Home, job: Job) -> Outcome<()> {
         (Home::Pair(app, _) | Home::Group(app, _), Job::ListDay(job)) => {
             directory::list_day(node, *app, job.day, &home.partition()).await
         }
-        (Home::App(app), Job::ImportAdmin(job)) => {
+        (Home::App(app), Job::ImportAccount(job)) => {
             let (Some(app), Ok(user)) = (node.loaded_app(*app).await?, UserId::parse(&job.user))
             else {
                 return Ok(());
@@ -192,7 +176,7 @@ async fn change_home(node: &Arc<Node>, home: &Home, apply: impl Fn(&mut Change))
             let Some(app) = node.app(*app) else { return Ok(()) };
             group::change_group(node, &app, id, |_, change| apply(change)).await
         }
-        Home::Cluster | Home::Directory(..) => {
+        Home::Cluster | Home::Directory(..) | Home::Merged(..) => {
             unreachable!("{home:?} has no outbox: nothing follows its changes")
         }
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use teahouse_proto::group::Priority;
-use teahouse_proto::ids::UserId;
+use teahouse_proto::ids::{SdkAppId, TinyId, UserId};
 use teahouse_proto::message::SendControl;
 use teahouse_proto::platform::Platform;
 use teahouse_proto::push::{
@@ -12,12 +12,14 @@ use teahouse_proto::push::{
     ConversationRef, GroupAtTip, GroupNotice, GroupPiece, Kickout, NameCard, NoticeKind,
     ProfileChange, ProfileField, PushOptions,
 };
+use teahouse_proto::time::UnixSeconds;
 
 use crate::conversation::contacts::{Contact, Folder, Marked};
 use crate::event::{
-    ContactChange, ConversationsChanged, ConversationsDeleted, DevicesKicked, Event, GroupCreated,
-    GroupDismissed, GroupRead, JoinAnswered, JoinAsked, MembersJoined, MembersLeft, MessageSent,
-    MessagesRead, ProfileChanged, ReceiveOptionChanged, RoleChanged, counted,
+    AllRead, ContactChange, ConversationsChanged, ConversationsDeleted, DevicesKicked,
+    DoNotDisturbChanged, Event, GroupCreated, GroupDismissed, GroupRead, JoinAnswered, JoinAsked,
+    MembersJoined, MembersLeft, MessageSent, MessagesRead, PeerOptionChanged, ProfileChanged,
+    ReceiveOptionChanged, RoleChanged, counted,
 };
 use crate::group::message::{GroupRef, GroupSaid};
 use crate::group::room;
@@ -31,6 +33,9 @@ pub(crate) fn deliver(node: &Node, event: &Event) {
     match event {
         Event::MessageSent(message) => message_sent(node, message),
         Event::MessagesRead(read) => messages_read(node, read),
+        Event::AllRead(read) => all_read(node, read),
+        Event::PeerOptionChanged(changed) => peer_option_changed(node, changed),
+        Event::DoNotDisturbChanged(changed) => do_not_disturb_changed(node, changed),
         Event::ProfileChanged(changed) => profile_changed(node, changed),
         Event::ConversationsDeleted(deleted) => conversations_deleted(node, deleted),
         Event::ConversationsChanged(changed) => conversations_changed(node, changed),
@@ -54,10 +59,12 @@ pub(crate) fn deliver(node: &Node, event: &Event) {
 }
 
 fn message_sent(node: &Node, message: &MessageSent) {
-    let to = node.hub().push(message.app, &message.to, None, || {
-        (frame(&[push::Event::C2cMessages(&[c2c_message(message, false)])]), message.place())
-    });
-    let mut deliveries = to;
+    let mut deliveries = 0;
+    if !message.discarded {
+        deliveries += node.hub().push(message.app, &message.to, None, || {
+            (frame(&[push::Event::C2cMessages(&[c2c_message(message, false)])]), message.place())
+        });
+    }
     if message.sync_to_sender && message.from != message.to {
         deliveries += node.hub().push(message.app, &message.from, message.origin, || {
             (frame(&[push::Event::C2cMessages(&[c2c_message(message, true)])]), None)
@@ -103,16 +110,52 @@ fn c2c_message(message: &MessageSent, for_sender: bool) -> C2cMessage<'_> {
 
 fn messages_read(node: &Node, read: &MessagesRead) {
     let MessagesRead { app, reader, peer, peer_tiny_id, time, origin } = read;
-    let mut writers = node.hub().connections(*app, peer);
-    writers.retain(|c| c.with_session(|s| s.is_some_and(|s| s.tiny_id == *peer_tiny_id)));
-    if !writers.is_empty() {
-        let by_peer = C2cNotice::ReadByPeer { reader, last_read_time: *time };
-        let frame = frame(&[push::Event::C2cNotices(&[by_peer])]);
-        writers.iter().for_each(|connection| connection.push(&frame, None));
-    }
+    tell_writer(node, *app, reader, (peer, *peer_tiny_id), *time);
     node.hub().push(*app, reader, *origin, || {
         let elsewhere = C2cNotice::ReadElsewhere { peer, last_read_time: *time };
         (frame(&[push::Event::C2cNotices(&[elsewhere])]), None)
+    });
+}
+
+/// Tells an account how far `reader` has read what it wrote.
+fn tell_writer(
+    node: &Node,
+    app: SdkAppId,
+    reader: &UserId,
+    (writer, tiny_id): (&UserId, TinyId),
+    last_read_time: UnixSeconds,
+) {
+    let mut devices = node.hub().connections(app, writer);
+    devices.retain(|c| c.with_session(|s| s.is_some_and(|s| s.tiny_id == tiny_id)));
+    if !devices.is_empty() {
+        let by_peer = C2cNotice::ReadByPeer { reader, last_read_time };
+        let frame = frame(&[push::Event::C2cNotices(&[by_peer])]);
+        devices.iter().for_each(|connection| connection.push(&frame, None));
+    }
+}
+
+fn all_read(node: &Node, read: &AllRead) {
+    let AllRead { app, reader, c2c, peers, groups, origin } = read;
+    for (peer, tiny_id, time) in peers {
+        tell_writer(node, *app, reader, (peer, *tiny_id), *time);
+    }
+    node.hub().push(*app, reader, *origin, || {
+        (frame(&[push::Event::AllRead(push::AllRead { c2c: *c2c, groups })]), None)
+    });
+}
+
+fn peer_option_changed(node: &Node, changed: &PeerOptionChanged) {
+    let PeerOptionChanged { app, user, peers, option, origin } = changed;
+    node.hub().push(*app, user, *origin, || {
+        let option = |peer| C2cNotice::ReceiveOption { peer, option: *option };
+        let notices: Vec<C2cNotice<'_>> = peers.iter().map(option).collect();
+        (frame(&[push::Event::C2cNotices(&notices)]), None)
+    });
+}
+
+fn do_not_disturb_changed(node: &Node, changed: &DoNotDisturbChanged) {
+    node.hub().push(changed.app, &changed.user, changed.origin, || {
+        (frame(&[push::Event::DoNotDisturb(changed.setting)]), None)
     });
 }
 

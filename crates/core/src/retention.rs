@@ -15,8 +15,10 @@ use crate::directory;
 use crate::entity::in_parallel;
 use crate::error::Outcome;
 use crate::group;
+use crate::merged;
 use crate::node::Node;
 use crate::rows::{History, Home, PairKey, key};
+use crate::settings::AppSettings;
 
 /// Seconds of a day.
 const DAY_S: u32 = 86_400;
@@ -25,6 +27,30 @@ const EVERY_MS: u64 = 3_600_000;
 const CONVERSATIONS_A_STEP: usize = 128;
 const CONVERSATIONS_AT_ONCE: usize = 16;
 const MESSAGES_A_COMMIT: usize = 400;
+
+/// What is cut, each for itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Cut {
+    /// One-to-one messages.
+    Pairs,
+    /// Group messages.
+    Groups,
+    /// Lists of merged messages: kept as long as any message that may carry their key.
+    Merged,
+}
+
+impl Cut {
+    /// How many days it is kept; 0: for ever.
+    fn kept_days(self, settings: &AppSettings) -> u32 {
+        let (pairs, groups) = (settings.c2c_history_days, settings.group_history_days);
+        match self {
+            Self::Pairs => pairs,
+            Self::Groups => groups,
+            Self::Merged if pairs == 0 || groups == 0 => 0,
+            Self::Merged => pairs.max(groups),
+        }
+    }
+}
 
 /// When the cut was last looked at.
 #[derive(Debug, Default)]
@@ -53,23 +79,37 @@ pub(crate) async fn cut_due(node: &Arc<Node>, progress: &mut Progress) {
 
 async fn cut_app(node: &Arc<Node>, app: &Arc<App>, today: u32) -> Outcome<()> {
     let facts = app.facts();
-    for (kind, kept) in [
-        (History::Pairs, facts.settings.c2c_history_days),
-        (History::Groups, facts.settings.group_history_days),
-    ] {
+    for cut in [Cut::Pairs, Cut::Groups, Cut::Merged] {
+        let kept = cut.kept_days(&facts.settings);
         // Yesterday's directory may still get entries from the outbox; a kept day is never shorter than that.
         let last_old = today.checked_sub(kept.max(1) + 1).filter(|_| kept > 0);
         let Some(last_old) = last_old else { continue };
-        let first_old = node
-            .history_cut_day(app, kind)
-            .await?
-            .max(day_of(facts.created.seconds()).saturating_sub(1));
-        for day in first_old + 1..=last_old {
-            cut_day(node, app, kind, day).await?;
-            node.set_history_cut_day(app, kind, day).await?;
+        for day in first_uncut(node, app, cut).await?..=last_old {
+            match cut {
+                Cut::Pairs => cut_day(node, app, History::Pairs, day).await?,
+                Cut::Groups => cut_day(node, app, History::Groups, day).await?,
+                Cut::Merged => merged::cut(node, app, day).await?,
+            }
+            node.set_cut_day(app, cut, day).await?;
         }
     }
     Ok(())
+}
+
+/// The first day that has not been cut. Before the app was made there was nothing to cut.
+async fn first_uncut(node: &Node, app: &App, cut: Cut) -> Outcome<u32> {
+    let created = day_of(app.facts().created.seconds());
+    Ok(created.max(node.cut_day(app, cut).await? + 1))
+}
+
+/// The day under whose entry a one-to-one message of a second is found again when it is too old. Of days that
+/// have been cut, or will be next, it is a later one: what is written into the past is cut with that.
+pub(crate) async fn listed_day(node: &Node, app: &App, time: UnixSeconds) -> Outcome<u32> {
+    let first_kept = match Cut::Pairs.kept_days(&app.facts().settings) {
+        0 => 0,
+        kept => day_of(node.now().seconds()).saturating_sub(kept),
+    };
+    Ok(day_of(time).max(first_uncut(node, app, Cut::Pairs).await?).max(first_kept))
 }
 
 async fn cut_day(node: &Arc<Node>, app: &Arc<App>, kind: History, day: u32) -> Outcome<()> {

@@ -34,6 +34,8 @@ pub(crate) enum Home {
     Group(SdkAppId, GroupId),
     /// One shard of a list that no single partition could hold.
     Directory(SdkAppId, DirectoryKind, u16),
+    /// The lists of merged messages that were stored on a day (since 1970).
+    Merged(SdkAppId, u32),
 }
 
 /// The two TinyIds of a one-to-one conversation, the smaller first. A user may write to himself.
@@ -73,6 +75,7 @@ const USER: u8 = b'u';
 const PAIR: u8 = b'p';
 const GROUP: u8 = b'g';
 const DIRECTORY: u8 = b'd';
+const MERGED: u8 = b'm';
 
 impl Home {
     pub(crate) fn partition(&self) -> Partition {
@@ -104,6 +107,11 @@ impl Home {
                 name.put_u32(app.0);
                 name.put_u8(*kind as u8);
                 name.put_u16(*shard);
+            }
+            Self::Merged(app, day) => {
+                name.put_u8(MERGED);
+                name.put_u32(app.0);
+                name.put_u32(*day);
             }
         }
         Partition::new(name.freeze()).expect("names are at most 53 bytes")
@@ -137,6 +145,7 @@ impl Home {
                 };
                 Some(Self::Directory(app, kind, u16::from_be_bytes([*high, *low])))
             }
+            MERGED => Some(Self::Merged(app, u32::from_be_bytes(id.try_into().ok()?))),
             _ => None,
         }
     }
@@ -160,6 +169,7 @@ pub(crate) mod key {
     const MUTE: u8 = 0x2a;
     const APPLICATION: u8 = 0x2b;
     const ENTRY: u8 = 0x30;
+    const MERGED_PART: u8 = 0x31;
     const MESSAGE: u8 = family::LOG;
 
     /// The entity's own row: account, pair head, app record, directory count.
@@ -349,6 +359,25 @@ pub(crate) mod key {
         Some(u64::from_be_bytes(key.strip_prefix(&[ENTRY])?.try_into().ok()?))
     }
 
+    /// A part of a list of merged messages.
+    pub(crate) fn merged_part(digest: u128, number: u16) -> Bytes {
+        let mut key = BytesMut::with_capacity(19);
+        key.put_u8(MERGED_PART);
+        key.put_u128(digest);
+        key.put_u16(number);
+        key.freeze()
+    }
+
+    /// The parts of one list.
+    pub(crate) fn merged_parts(digest: u128) -> (Bytes, Bytes) {
+        (merged_part(digest, 0), merged_part(digest, u16::MAX))
+    }
+
+    /// The parts of all lists.
+    pub(crate) fn all_merged() -> (Bytes, Bytes) {
+        (Bytes::from_static(&[MERGED_PART]), Bytes::from_static(&[MERGED_PART + 1]))
+    }
+
     /// A message of a one-to-one conversation: ordered by second, then by arrival.
     pub(crate) fn message(time: UnixSeconds, ordinal: u64) -> Bytes {
         let mut key = BytesMut::with_capacity(13);
@@ -423,6 +452,12 @@ pub(crate) struct AppRow {
     /// The same for group messages.
     #[prost(uint32, tag = "7")]
     pub(crate) group_history_cut_day: u32,
+    /// Robots that exist, the oldest first.
+    #[prost(string, repeated, tag = "8")]
+    pub(crate) robots: Vec<String>,
+    /// Lists of merged messages of this day and before have been removed.
+    #[prost(uint32, tag = "9")]
+    pub(crate) merged_cut_day: u32,
 }
 
 /// `Home::User`, head. Kept as a tombstone when the account is deleted.
@@ -438,6 +473,29 @@ pub(crate) struct AccountRow {
     /// UserSigs issued in this second or before, and session tokens issued before, are dead.
     #[prost(uint64, tag = "4")]
     pub(crate) kicked_ms: u64,
+    /// May not write to users before this second; the greatest number is for ever.
+    #[prost(uint32, tag = "5")]
+    pub(crate) c2c_muted_until: u32,
+    /// May not write in groups before this second; the greatest number is for ever.
+    #[prost(uint32, tag = "6")]
+    pub(crate) groups_muted_until: u32,
+    #[prost(message, optional, tag = "7")]
+    pub(crate) do_not_disturb: Option<DoNotDisturbRow>,
+}
+
+/// How a user wants to be notified of messages, and when.
+#[derive(Clone, Copy, PartialEq, prost::Message)]
+pub(crate) struct DoNotDisturbRow {
+    /// 0 notify, 1 discard, 2 do not notify.
+    #[prost(uint32, tag = "1")]
+    pub(crate) level: u32,
+    #[prost(uint32, tag = "2")]
+    pub(crate) start_time: u32,
+    #[prost(uint32, tag = "3")]
+    pub(crate) end_time: u32,
+    /// Every day at these hours.
+    #[prost(bool, tag = "4")]
+    pub(crate) is_repeated: bool,
 }
 
 /// `Home::User`, profile: tag to value.
@@ -648,6 +706,14 @@ pub(crate) struct MessageRow {
     pub(crate) origin: u32,
 }
 
+/// `Home::Merged`, a part of a list.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct MergedPartRow {
+    /// Bytes of the list's JSON.
+    #[prost(bytes = "bytes", tag = "1")]
+    pub(crate) part: Bytes,
+}
+
 /// Bits of a stored message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct MessageFlags(pub(crate) u32);
@@ -659,6 +725,8 @@ impl MessageFlags {
     pub(crate) const NO_LAST: u32 = 4;
     pub(crate) const WANTS_RECEIPT: u32 = 8;
     pub(crate) const EXTENSIBLE: u32 = 16;
+    /// Written by an import: a send that is like it is no repetition.
+    pub(crate) const IMPORTED: u32 = 32;
 
     pub(crate) fn has(self, bit: u32) -> bool {
         self.0 & bit != 0
@@ -915,9 +983,9 @@ pub(crate) enum Job {
     /// Name this partition in the directory of a day.
     #[prost(message, tag = "3")]
     ListDay(ListDayJob),
-    /// Make an administrator's account, so that it can be a sender.
+    /// Make the account of an administrator or robot, so that it can be a sender.
     #[prost(message, tag = "4")]
-    ImportAdmin(ImportAdminJob),
+    ImportAccount(ImportAccountJob),
     /// Put a group into its new members' index of conversations, or take it out.
     #[prost(message, tag = "5")]
     IndexMembers(IndexMembersJob),
@@ -1022,7 +1090,7 @@ pub(crate) struct ListDayJob {
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
-pub(crate) struct ImportAdminJob {
+pub(crate) struct ImportAccountJob {
     #[prost(string, tag = "1")]
     pub(crate) user: String,
 }
@@ -1065,6 +1133,7 @@ mod tests {
             Home::Pair(app, pair),
             Home::Directory(app, DirectoryKind::Accounts, 513),
             Home::Directory(app, DirectoryKind::Day, 7),
+            Home::Merged(app, 20_784),
             Home::Directory(app, DirectoryKind::Groups, 3),
             Home::Group(app, GroupId::parse("@TGS#1").expect("valid")),
         ] {

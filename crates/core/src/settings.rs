@@ -221,6 +221,8 @@ settings! {
     conversation_list_max: u32 = 500, "conversation.list_max", 1..=100_000;
     /// A deleted conversation also disappears from the user's other devices.
     conversation_sync_delete: bool = false, "conversation.sync_delete";
+    /// Longest list of merged messages that is stored apart from its message, bytes.
+    merged_bytes_max: u32 = 262_144, "message.merged_bytes_max", 12_288..=917_504;
     /// Largest group message: bytes of the compact elements and the custom data together.
     group_body_bytes_max: u32 = 12_288, "group.body_bytes_max", 64..=49_152;
     /// How long a repeated group send is recognised and answered with the first result, seconds.
@@ -249,6 +251,8 @@ settings! {
     room_messages_per_second: u32 = 40, "room.messages_per_second", 1..=1_000_000;
     /// Accounts whose messages in live rooms are never dropped and count for no limit.
     room_never_dropped: Accounts = Accounts::default(), "room.never_dropped";
+    /// Robots that the app may have.
+    robots_max: u32 = 20, "robot.count_max", 0..=1_000;
     /// Custom profile fields, named without the Tag_Profile_Custom_ prefix.
     profile_custom_fields: FieldNames = FieldNames::default(), "profile.custom_fields";
     /// Which platforms of one user may be logged in at the same time.

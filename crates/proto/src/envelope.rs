@@ -6,15 +6,20 @@ use crate::frame::write_json;
 /// Wraps the fields of a successful answer.
 ///
 /// `inner` is the JSON object that the operation answers with; its fields are spliced in, not parsed.
-/// `null`, what `()` serialises to, counts as no fields. `error_display` adds the empty
-/// `ErrorDisplay` that the profile, relation, conversation and follow families send.
+/// `null`, what `()` serialises to, counts as no fields. An answer that begins with `ActionStatus` has a
+/// status of its own: a part of what was asked failed. `error_display` adds the empty `ErrorDisplay` that
+/// the profile, relation, conversation and follow families send.
 ///
 /// # Panics
 /// When `inner` is neither an object nor `null`: operations answer with structs.
 #[must_use]
 pub fn envelope(inner: &str, error_display: bool) -> String {
     let mut answer = String::with_capacity(inner.len() + 80);
-    answer.push_str(r#"{"ActionStatus":"OK","ErrorCode":0,"ErrorInfo":"""#);
+    answer.push('{');
+    if !inner.starts_with(OWN_STATUS) {
+        answer.push_str(r#""ActionStatus":"OK","#);
+    }
+    answer.push_str(r#""ErrorCode":0,"ErrorInfo":"""#);
     if error_display {
         answer.push_str(r#","ErrorDisplay":"""#);
     }
@@ -22,6 +27,8 @@ pub fn envelope(inner: &str, error_display: bool) -> String {
     answer.push('}');
     answer
 }
+
+const OWN_STATUS: &str = r#"{"ActionStatus":"#;
 
 /// Wraps a refusal, with the fields of [`Error::extra`].
 #[must_use]
@@ -77,6 +84,14 @@ mod tests {
         assert_eq!(
             envelope(r#"{"a":{}}"#, true),
             r#"{"ActionStatus":"OK","ErrorCode":0,"ErrorInfo":"","ErrorDisplay":"","a":{}}"#
+        );
+    }
+
+    #[test]
+    fn an_answer_may_have_a_status_of_its_own() {
+        assert_eq!(
+            envelope(r#"{"ActionStatus":"SomeError","MsgKey":"1_2_3"}"#, false),
+            r#"{"ErrorCode":0,"ErrorInfo":"","ActionStatus":"SomeError","MsgKey":"1_2_3"}"#
         );
     }
 

@@ -207,6 +207,18 @@ text_id! {
     UserId, 32, "a user id"
 }
 
+impl UserId {
+    /// Begins the ids of robots, and no others.
+    pub const ROBOT_PREFIX: &'static str = "@RBT#";
+
+    /// Whether this is a robot: an account that the application's backend speaks for. Robots are in as many
+    /// groups as they are asked into, and no friend of theirs has to be one.
+    #[must_use]
+    pub fn is_robot(&self) -> bool {
+        self.0.starts_with(Self::ROBOT_PREFIX)
+    }
+}
+
 text_id! {
     /// A group: 1 to 48 bytes of printable ASCII.
     GroupId, 48, "a group id"

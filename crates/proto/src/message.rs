@@ -6,6 +6,7 @@
 
 mod control;
 mod element;
+mod merged;
 mod offline_push;
 #[cfg(test)]
 mod tests;
@@ -22,11 +23,12 @@ use crate::compact::compact;
 use crate::error::ErrorCode;
 use crate::problem::describe;
 
-pub use control::SendControl;
+pub use control::{CallbackControl, SendControl};
 pub use element::{
     CustomElem, Element, FaceElem, FileElem, ImageElem, ImageInfo, LocationElem, RelayElem,
     RelayedMessage, SoundElem, StreamChunk, StreamElem, TextElem, VideoFileElem,
 };
+pub use merged::{MergedError, MergedList};
 pub use offline_push::{AndroidPush, ApnsPush, OfflinePush, OfflinePushError, OfflinePushInfo};
 
 /// Deepest nesting of arrays and objects in a body: enough for five merged messages in one another.

@@ -7,6 +7,7 @@
 mod group;
 
 use bytes::{BufMut, Bytes};
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 
@@ -122,6 +123,13 @@ pub enum C2cNotice<'a> {
         peer: &'a UserId,
         /// Up to when.
         last_read_time: UnixSeconds,
+    },
+    /// To the user's other devices: how messages of `peer` are received changed.
+    ReceiveOption {
+        /// The other party.
+        peer: &'a UserId,
+        /// 0 notify, 1 discard, 2 do not notify.
+        option: u32,
     },
     /// To a session that ends.
     Kickout(Kickout),
@@ -258,6 +266,35 @@ pub enum Event<'a> {
     GroupNotices(&'a [GroupNotice<'a>]),
     /// Groups that were read on another device.
     GroupReads(&'a [GroupRead<'a>]),
+    /// Everything was read on another device.
+    AllRead(AllRead<'a>),
+    /// The user's overall receive option changed on another device.
+    DoNotDisturb(DoNotDisturb),
+}
+
+/// What was read at once on another device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AllRead<'a> {
+    /// All one-to-one conversations.
+    pub c2c: bool,
+    /// Groups, and up to which message.
+    pub groups: &'a [(GroupId, u64)],
+}
+
+/// How a user wants to be notified of messages, and when.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "PascalCase")]
+pub struct DoNotDisturb {
+    /// 0 notify, 1 discard, 2 do not notify.
+    pub level: u32,
+    /// When it begins, unix seconds.
+    pub start_time: UnixSeconds,
+    /// When it ends, unix seconds.
+    pub end_time: UnixSeconds,
+    /// Every day at these hours.
+    #[serde(serialize_with = "one_or_zero")]
+    #[schemars(with = "u8")]
+    pub is_repeated: bool,
 }
 
 /// A message or tip of a group, encoded once, for a frame that holds one or many.
@@ -394,7 +431,45 @@ impl Serialize for Event<'_> {
             }
             Self::GroupNotices(notices) => entry(serializer, EVENT_NOTICE, "GroupTips", notices),
             Self::GroupReads(reads) => entry(serializer, EVENT_NOTICE, "GroupTips", reads),
+            Self::AllRead(read) => read.serialize(serializer),
+            Self::DoNotDisturb(setting) => {
+                Numbered { event: EVENT_DO_NOT_DISTURB, data: setting }.serialize(serializer)
+            }
         }
+    }
+}
+
+/// `Event` of what was read at once.
+const EVENT_ALL_READ: u32 = 14;
+/// `Event` of an overall receive option.
+const EVENT_DO_NOT_DISTURB: u32 = 24;
+
+/// An event whose data stand beside its number.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Numbered<T> {
+    event: u32,
+    #[serde(flatten)]
+    data: T,
+}
+
+impl Serialize for AllRead<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        #[serde(rename_all = "PascalCase")]
+        struct Read<'a> {
+            group_id: &'a GroupId,
+            last_read_msg_seq: u64,
+        }
+
+        let mut map = serializer.serialize_map(Some(3))?;
+        map.serialize_entry("Event", &EVENT_ALL_READ)?;
+        map.serialize_entry("C2CReadAllMsg", &u8::from(self.c2c))?;
+        let groups = self.groups.iter();
+        let groups: Vec<Read<'_>> =
+            groups.map(|(group_id, seq)| Read { group_id, last_read_msg_seq: *seq }).collect();
+        map.serialize_entry("GroupReadInfoArray", &groups)?;
+        map.end()
     }
 }
 
@@ -423,6 +498,13 @@ impl Serialize for C2cNotice<'_> {
             peer: Option<&'a UserId>,
             last_read_time: UnixSeconds,
         }
+        #[derive(Serialize)]
+        #[serde(rename_all = "PascalCase")]
+        struct OptionSync<'a> {
+            #[serde(rename = "To_Account")]
+            peer: &'a UserId,
+            mute_notifications: u32,
+        }
         match *self {
             Self::ReadByPeer { reader, last_read_time } => {
                 let uin_pair_read_array = [ReadUpTo { peer: None, last_read_time }];
@@ -433,6 +515,10 @@ impl Serialize for C2cNotice<'_> {
                 let uin_pair_read_array = [ReadUpTo { peer: Some(peer), last_read_time }];
                 let reads = Reads { reader: None, uin_pair_read_array };
                 Single("ReadC2cMsgNotify", reads).serialize(serializer)
+            }
+            Self::ReceiveOption { peer, option } => {
+                let sync = OptionSync { peer, mute_notifications: option };
+                Single("MuteNotificationsSync", sync).serialize(serializer)
             }
             Self::Kickout(kickout) => Single("KickoutMsgNotify", kickout).serialize(serializer),
         }
@@ -742,6 +828,44 @@ mod tests {
                 r#"{"ReadC2cMsgNotify":{"UinPairReadArray":[{"From_Account":"alice","LastReadTime":1795390095}]}}]}"#
             )
         );
+    }
+
+    #[test]
+    fn settings_of_other_devices_exactly() {
+        let bob = user("bob");
+        let group = GroupId::parse("@TGS#1").unwrap();
+        let option = [C2cNotice::ReceiveOption { peer: &bob, option: 2 }];
+        let setting = DoNotDisturb {
+            level: 2,
+            start_time: UnixSeconds(1_795_390_000),
+            end_time: UnixSeconds(1_795_426_000),
+            is_repeated: true,
+        };
+        for (event, expected) in [
+            (
+                Event::C2cNotices(&option),
+                concat!(
+                    r#"{"Event":10,"C2cNotifyMsgArray":[{"MuteNotificationsSync":"#,
+                    r#"{"To_Account":"bob","MuteNotifications":2}}]}"#
+                ),
+            ),
+            (
+                Event::AllRead(AllRead { c2c: true, groups: &[(group, 7)] }),
+                concat!(
+                    r#"{"Event":14,"C2CReadAllMsg":1,"#,
+                    r#""GroupReadInfoArray":[{"GroupId":"@TGS#1","LastReadMsgSeq":7}]}"#
+                ),
+            ),
+            (
+                Event::DoNotDisturb(setting),
+                concat!(
+                    r#"{"Event":24,"Level":2,"StartTime":1795390000,"#,
+                    r#""EndTime":1795426000,"IsRepeated":1}"#
+                ),
+            ),
+        ] {
+            assert_eq!(serde_json::to_string(&event).unwrap(), expected);
+        }
     }
 
     #[test]

@@ -72,6 +72,11 @@ impl UserState {
         self.account.as_ref().filter(|account| account.deleted_ms == 0)
     }
 
+    /// Whether there was an account, and there is none now.
+    pub(crate) fn was_deleted(&self) -> bool {
+        self.account.as_ref().is_some_and(|account| account.deleted_ms > 0)
+    }
+
     /// The second up to which signatures are revoked, also of an account that was deleted; 0 if none was.
     pub(crate) fn revoked_until(&self) -> UnixSeconds {
         UnixMillis(self.account.as_ref().map_or(0, |account| account.kicked_ms)).seconds()
@@ -79,6 +84,20 @@ impl UserState {
 
     pub(crate) fn tiny_id(&self) -> Option<TinyId> {
         self.account().map(|account| TinyId(account.tiny_id))
+    }
+
+    /// Changes the account's own row; says whether there is an account.
+    pub(crate) fn change_account(
+        &mut self,
+        change: &mut Change,
+        apply: impl FnOnce(&mut AccountRow),
+    ) -> bool {
+        let Some(account) = self.account.as_mut().filter(|account| account.deleted_ms == 0) else {
+            return false;
+        };
+        apply(account);
+        change.put(key::head(), account);
+        true
     }
 
     /// Deletes the account, which is known to exist and to be in `groups`.
@@ -120,8 +139,12 @@ impl UserState {
         // A kick outlives the account: signatures that it has revoked stay so.
         let kicked_ms = self.account.as_ref().map_or(0, |account| account.kicked_ms);
         let tiny_id = node.next_id();
-        let account =
-            AccountRow { tiny_id: tiny_id.0, created_ms: node.now().0, deleted_ms: 0, kicked_ms };
+        let account = AccountRow {
+            tiny_id: tiny_id.0,
+            created_ms: node.now().0,
+            kicked_ms,
+            ..AccountRow::default()
+        };
         change.put(key::head(), &account);
         change.job(node, Job::ListAccount(ListAccountJob { tiny_id: tiny_id.0, deleted: false }));
         change.event(Event::AccountCreated(AccountRef { app, user: user.clone() }));
@@ -181,6 +204,11 @@ pub(crate) async fn existing(
     })
 }
 
+/// Nick and avatar of a user.
+pub(crate) async fn face(node: &Node, app: &App, id: &UserId) -> Outcome<(String, String)> {
+    Ok(user(node, app, id).await?.read(|state| profile::face(&state.profile)))
+}
+
 /// Nick and avatar of these users, in the same order.
 pub(crate) async fn faces(
     node: &Node,
@@ -189,7 +217,7 @@ pub(crate) async fn faces(
 ) -> Outcome<Vec<(String, (String, String))>> {
     const AT_ONCE: usize = 32;
     let faces = in_parallel(users.to_vec(), AT_ONCE, |id| async move {
-        let face = user(node, app, &id).await?.read(|state| profile::face(&state.profile));
+        let face = face(node, app, &id).await?;
         Ok((id.to_string(), face))
     });
     faces.await.into_iter().collect()

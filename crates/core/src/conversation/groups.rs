@@ -279,8 +279,10 @@ async fn is_member(
     }))
 }
 
-/// Marks everything up to `seq` as read. Says whether the reader's list has the group: for a moment after
-/// he came it has not, until the jobs of the group have run.
+/// A mark that is to be set, and of which group.
+pub(super) type ToMark = (GroupRef, Option<GroupMark>);
+
+/// Marks everything up to `seq` as read.
 ///
 /// # Errors
 /// `GroupNotFound` or `GroupPermissionDenied` for somebody who is not a member.
@@ -291,7 +293,70 @@ pub(crate) async fn mark_read(
     group: &GroupId,
     seq: u64,
     origin: Option<u32>,
-) -> Outcome<bool> {
+) -> Outcome<()> {
+    let (reference, Some(mark)) = to_mark(node, app, reader, group, seq).await? else {
+        return Ok(());
+    };
+    indexed(node, app, reader).await?.touch(|state| {
+        let row = state.conversations.as_mut().and_then(|index| index.groups.get_mut(group));
+        if row.is_some_and(|row| mark.apply(row)) {
+            app.group_marks.remember(reader, group, mark);
+            // Under the lock: marks of two devices are told in the order in which they were made.
+            let (group, reader, seq) = (reference, reader.clone(), mark.seq);
+            node.publish(&Event::GroupRead(GroupRead { group, reader, seq, origin }));
+        }
+    });
+    Ok(())
+}
+
+/// The mark that says that everything up to `seq` is read; none if it is already.
+///
+/// # Errors
+/// As [`mark_read`].
+pub(super) async fn to_mark(
+    node: &Arc<Node>,
+    app: &App,
+    reader: &UserId,
+    group: &GroupId,
+    seq: u64,
+) -> Outcome<ToMark> {
+    let (reference, mark) = try_to_mark(node, app, reader, group, seq).await?;
+    if mark != Place::Unlisted {
+        return Ok((reference, mark.to_set()));
+    }
+    // The reader came a moment ago: his list has the group once the jobs of the group have run.
+    node.run_jobs(Home::Group(app.id(), group.clone())).await?;
+    let (reference, mark) = try_to_mark(node, app, reader, group, seq).await?;
+    Ok((reference, mark.to_set()))
+}
+
+/// Where the read mark of a member is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// The reader's list does not have the group.
+    Unlisted,
+    /// So far, or further.
+    There,
+    /// Behind.
+    Behind(GroupMark),
+}
+
+impl Place {
+    fn to_set(self) -> Option<GroupMark> {
+        match self {
+            Self::Behind(mark) => Some(mark),
+            Self::Unlisted | Self::There => None,
+        }
+    }
+}
+
+async fn try_to_mark(
+    node: &Node,
+    app: &App,
+    reader: &UserId,
+    group: &GroupId,
+    seq: u64,
+) -> Outcome<(GroupRef, Place)> {
     let partition = Home::Group(app.id(), group.clone()).partition();
     let entity = group::group(node, app, group).await?;
     let (reference, membership) = entity.read(|state| -> Result<_, Error> {
@@ -305,35 +370,24 @@ pub(crate) async fn mark_read(
     // What the store has, not what is on its way to it: nobody has read that.
     let keys = [key::head(), key::member(incarnation, reader)].map(|k| (partition.clone(), k));
     let rows = node.store().get_many(&keys).await?;
-    let [Some(head), Some(member)] = &rows[..] else { return Ok(false) };
+    let [Some(head), Some(member)] = &rows[..] else { return Ok((reference, Place::Unlisted)) };
     let (head, member): (GroupHeadRow, MemberRow) = (decode_row(head)?, decode_row(member)?);
     let seq = seq.min(head.last);
-    let index = indexed(node, app, reader).await?;
-    let read_seq = index.read(|state| {
+    let read_seq = indexed(node, app, reader).await?.read(|state| {
         let row = state.conversations.as_ref().and_then(|index| index.groups.get(group))?;
         let is_same = (row.incarnation, row.joined_as) == (incarnation, joined_as);
         is_same.then_some(row.read_seq)
     });
-    let Some(read_seq) = read_seq else { return Ok(false) };
+    let Some(read_seq) = read_seq else { return Ok((reference, Place::Unlisted)) };
     if read_seq >= seq {
-        return Ok(true);
+        return Ok((reference, Place::There));
     }
     let (count, sent) = if seq == head.last {
         (head.counted, member.sent)
     } else {
         counts_at(node, &partition, &head, &member, reader, seq).await?
     };
-    let mark = GroupMark { incarnation, joined_as, seq, count, sent };
-    index.touch(|state| {
-        let row = state.conversations.as_mut().and_then(|index| index.groups.get_mut(group));
-        if row.is_some_and(|row| mark.apply(row)) {
-            app.group_marks.remember(reader, group, mark);
-            // Under the lock: marks of two devices are told in the order in which they were made.
-            let reader = reader.clone();
-            node.publish(&Event::GroupRead(GroupRead { group: reference, reader, seq, origin }));
-        }
-    });
-    Ok(true)
+    Ok((reference, Place::Behind(GroupMark { incarnation, joined_as, seq, count, sent })))
 }
 
 /// Rows that are looked through at most for a mark that is not at the end.

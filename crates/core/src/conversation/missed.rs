@@ -10,8 +10,8 @@ use teahouse_proto::ids::UserId;
 use teahouse_proto::time::{UnixMillis, UnixSeconds};
 use teahouse_store::Direction;
 
-use super::Summary;
 use super::contacts::{Contact, Folder};
+use super::{Summary, options};
 use crate::account;
 use crate::app::App;
 use crate::caller::Identity;
@@ -27,7 +27,7 @@ pub(crate) struct Missed {
     pub(crate) summary: Summary,
     /// Ascending; without what the device sent itself.
     pub(crate) messages: Vec<Stored>,
-    /// All of them are there.
+    /// All of them are there. Never so where the user wants no messages delivered.
     pub(crate) complete: bool,
 }
 
@@ -102,6 +102,11 @@ pub(crate) async fn missed(
     newest_first
         .sort_by_key(|summary| (std::cmp::Reverse(summary.head.last_time), &summary.ends.peer));
     for summary in newest_first {
+        if options::discards(&summary.row) {
+            let summary = summary.clone();
+            missed.push(Missed { summary, messages: Vec::new(), complete: false });
+            continue;
+        }
         let range = Range { from: since, direction: Direction::Ascending, ..Range::ALL };
         let budget = Budget {
             messages: MESSAGES_A_CONVERSATION.min(messages_left),
@@ -129,7 +134,8 @@ pub(crate) async fn offline(
     now: UnixSeconds,
 ) -> Outcome<Vec<(Summary, Vec<Stored>)>> {
     const CONVERSATIONS_MAX: usize = 20;
-    let mut unread: Vec<&Summary> = summaries.iter().filter(|s| s.unread() > 0).collect();
+    let is_wanted = |s: &&Summary| s.unread() > 0 && !options::discards(&s.row);
+    let mut unread: Vec<&Summary> = summaries.iter().filter(is_wanted).collect();
     unread.sort_by_key(|summary| std::cmp::Reverse(summary.head.last_time));
     let mut found = Vec::new();
     for summary in unread.into_iter().take(CONVERSATIONS_MAX) {

@@ -5,12 +5,14 @@
 //! row per reader.
 //! Read marks are kept in memory and saved by the next tick: a client that loses one repeats it.
 
+pub(crate) mod all_read;
 pub(crate) mod commands;
 pub(crate) mod contacts;
 pub(crate) mod groups;
 pub(crate) mod listing;
 pub(crate) mod marks;
 pub(crate) mod missed;
+pub(crate) mod options;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -35,8 +37,8 @@ use crate::node::{Node, decode_row};
 use crate::pair::{self, Ends};
 use crate::rows::key::UserRows;
 use crate::rows::{
-    ContactRow, ConversationRow, FoldersRow, GroupIndexRow, Home, IndexPairJob, MessageRow,
-    PairKey, PairRow, key,
+    ContactRow, ConversationRow, FoldersRow, GroupIndexRow, Home, IndexPairJob, PairKey, PairRow,
+    key,
 };
 
 /// The index of one user, in memory.
@@ -292,6 +294,19 @@ async fn only_pinned(
     Ok(rows)
 }
 
+/// How many messages of each peer a user has not read, in the same order.
+pub(crate) async fn unread_of(
+    node: &Arc<Node>,
+    app: &App,
+    user: &UserId,
+    peers: &[UserId],
+) -> Outcome<Vec<u64>> {
+    let rows = rows(node, app, user, |peer| peers.contains(peer)).await?;
+    let found = with_heads(node, app, rows).await?;
+    let of = |peer: &UserId| found.iter().find(|summary| summary.ends.peer == *peer);
+    Ok(peers.iter().map(|peer| of(peer).map_or(0, Summary::unread)).collect())
+}
+
 /// A conversation of a user's list.
 #[derive(Debug, Clone)]
 pub(crate) enum Listed {
@@ -500,8 +515,7 @@ pub(crate) async fn mark_read(
     Ok(())
 }
 
-/// How many counted messages the peer had sent up to `time`: what the last message of that second, or
-/// before it, has written down.
+/// How many counted messages the peer had sent up to `time`.
 async fn counted_until(
     node: &Node,
     app: SdkAppId,
@@ -512,12 +526,8 @@ async fn counted_until(
     if time.0 >= head.last_time {
         return Ok(head.side(!ends.own_is_high()).counted);
     }
-    let partition = Home::Pair(app, ends.pair()).partition();
-    let (from, to) = (key::message(UnixSeconds(0), 0), key::message(time.plus_seconds(1), 0));
-    let rows = node.store().scan(&partition, &from..&to, Direction::Descending, 1).await?;
-    let Some(row) = rows.first() else { return Ok(0) };
-    let row: MessageRow = decode_row(&row.value)?;
-    Ok(if ends.own_is_high() { row.counted_low } else { row.counted_high })
+    let [low, high] = pair::counted_at(node, app, ends.pair(), time).await?;
+    Ok(if ends.own_is_high() { low } else { high })
 }
 
 /// Writes the read marks of one user that are only in memory.

@@ -6,7 +6,9 @@
 
 pub(crate) mod commands;
 pub(crate) mod dedupe;
+pub(crate) mod draft;
 pub(crate) mod history;
+pub(crate) mod import;
 pub(crate) mod rules;
 
 use std::sync::Arc;
@@ -14,7 +16,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::future::{BoxFuture, FutureExt};
 use teahouse_proto::ids::{SdkAppId, TinyId, UserId};
-use teahouse_proto::message::MessageBody;
+use teahouse_proto::message::{CallbackControl, MessageBody};
 use teahouse_proto::time::{UnixMillis, UnixSeconds};
 use teahouse_store::{Direction, Partition, ReadError, Row};
 
@@ -35,6 +37,8 @@ use dedupe::SendKey;
 pub(crate) struct PairState {
     pub(crate) head: PairRow,
     dedupe: Dedupe<SendKey, ()>,
+    /// The day that an import into the past has last listed the pair under, as far as is known.
+    imported_day: u32,
 }
 
 impl State for PairState {
@@ -50,7 +54,8 @@ impl State for PairState {
                 | Home::App(_)
                 | Home::User(..)
                 | Home::Group(..)
-                | Home::Directory(..) => None,
+                | Home::Directory(..)
+                | Home::Merged(..) => None,
             };
             // The head last: a commit of an earlier owner that is still on its way makes the head newer than
             // the version that was read before, which our first commit notices, and never older than a row.
@@ -58,6 +63,7 @@ impl State for PairState {
             let mut state = Self {
                 head: node.head_row(partition).await?.unwrap_or_default(),
                 dedupe: Dedupe::default(),
+                imported_day: 0,
             };
             state.know_again(&recent)?;
             Ok(state)
@@ -91,7 +97,9 @@ impl PairState {
                     self.head.last
                 )));
             }
-            self.dedupe.insert(SendKey::of_row(&message), time, ());
+            if !MessageFlags(message.flags).has(MessageFlags::IMPORTED) {
+                self.dedupe.insert(SendKey::of_row(&message), time, ());
+            }
         }
         Ok(())
     }
@@ -146,6 +154,10 @@ pub(crate) struct NewMessage {
     /// How long it is an offline message, seconds; 0: for connected devices only.
     pub(crate) life_s: u32,
     pub(crate) sync_to_sender: bool,
+    /// The receiver wants nothing of the sender delivered.
+    pub(crate) discarded: bool,
+    pub(crate) unchecked: bool,
+    pub(crate) forbids: CallbackControl,
     pub(crate) face: (String, String),
     pub(crate) origin: Option<u32>,
 }
@@ -164,41 +176,54 @@ pub(crate) async fn send(
     message: &NewMessage,
     placed: impl Fn(),
 ) -> Outcome<Sent> {
-    let pair = message.ends.pair();
-    let home = || Home::Pair(app.id(), pair);
     let dedupe_s = app.facts().settings.c2c_dedupe_s;
-    let users = [&message.ends.own, &message.ends.peer];
+    change_pair(node, app, &message.ends, |state, change| {
+        placed();
+        let now = node.now();
+        let key = SendKey::of_message(message);
+        let since = now.seconds().minus_seconds(dedupe_s.into());
+        Ok(if let Some((time, ())) = state.dedupe.find(&key, since) {
+            Sent { time }
+        } else if message.life_s == 0 {
+            deliver_online(state, app.id(), message, key, now, change)
+        } else {
+            store(state, node, app.id(), message, key, now, change)
+        })
+    })
+    .await
+}
+
+/// Changes a pair. After its first message both users find it in their lists when this returns.
+async fn change_pair<R>(
+    node: &Arc<Node>,
+    app: &App,
+    ends: &Ends,
+    mut change: impl FnMut(&mut PairState, &mut Change) -> Outcome<R>,
+) -> Outcome<R> {
+    let pair = ends.pair();
+    let home = || Home::Pair(app.id(), pair);
+    let users = [&ends.own, &ends.peer];
     let outcome = app
         .pairs
-        .change(node, &pair, home, |state, change| {
-            placed();
-            let now = node.now();
-            let key = SendKey::of_message(message);
-            if let Some((time, ())) =
-                state.dedupe.find(&key, now.seconds().minus_seconds(dedupe_s.into()))
-            {
-                return Ok((Sent { time }, false));
+        .change(node, &pair, home, |state, wanted| {
+            let was_indexed = state.head.indexed;
+            let result = change(state, wanted)?;
+            let is_first = state.head.indexed && !was_indexed;
+            if is_first {
+                app.begin_indexing(pair, users);
             }
-            Ok(if message.life_s == 0 {
-                (deliver_online(state, app.id(), message, key, now, change), false)
-            } else {
-                let first = !state.head.indexed;
-                if first {
-                    app.begin_indexing(pair, users);
-                }
-                (store(state, node, app.id(), message, key, now, change), first)
-            })
+            Ok((result, is_first))
         })
         .await;
     if let Err(Failure::Commit(_)) = outcome {
         app.end_indexing(pair, users);
     }
-    let (sent, first) = outcome?;
-    if first {
+    let (result, is_first) = outcome?;
+    if is_first {
         // The sender finds the conversation in its list as soon as it has the reply.
         node.run_jobs(home()).await?;
     }
-    Ok(sent)
+    Ok(result)
 }
 
 /// Seconds never go back within a conversation, so that history order is arrival order.
@@ -299,6 +324,9 @@ fn sent_event(app: SdkAppId, message: &NewMessage, time: UnixSeconds, ordinal: u
         wants_receipt: message.flags.has(MessageFlags::WANTS_RECEIPT),
         extensible: message.flags.has(MessageFlags::EXTENSIBLE),
         online_only: message.life_s == 0,
+        discarded: message.discarded,
+        unchecked: message.unchecked,
+        forbids: message.forbids,
         sync_to_sender: message.sync_to_sender,
         ordinal,
         origin: message.origin,
@@ -311,6 +339,22 @@ impl MessageSent {
         let counted = !self.no_unread;
         (!self.online_only).then_some(Place { pair: self.pair, ordinal: self.ordinal, counted })
     }
+}
+
+/// How many counted messages of each side, the low one first, there had been at `time`: what the last message
+/// of that second, or before it, has written down.
+pub(crate) async fn counted_at(
+    node: &Node,
+    app: SdkAppId,
+    pair: PairKey,
+    time: UnixSeconds,
+) -> Outcome<[u64; 2]> {
+    let partition = Home::Pair(app, pair).partition();
+    let (from, to) = (key::message(UnixSeconds(0), 0), key::message(time.plus_seconds(1), 0));
+    let rows = node.store().scan(&partition, &from..&to, Direction::Descending, 1).await?;
+    let Some(row) = rows.first() else { return Ok([0, 0]) };
+    let row: MessageRow = decode_row(&row.value)?;
+    Ok([row.counted_low, row.counted_high])
 }
 
 /// The heads of many pairs, in the same order; a pair without messages has the empty one.

@@ -46,6 +46,21 @@ pub(crate) fn offline_push(info: Option<&RawValue>) -> Result<(), Error> {
     }
 }
 
+/// Checks `SyncOtherMachine`: 1 delivers to the sender's devices too, 2 keeps the message out of the sender's
+/// history.
+///
+/// # Errors
+/// `SyncOtherMachineInvalid`.
+pub(crate) fn sync_other_machine(asked: Option<u32>) -> Result<Option<u32>, Error> {
+    match asked {
+        None | Some(1 | 2) => Ok(asked),
+        Some(other) => {
+            let info = format!("SyncOtherMachine is {other}, 1 or 2 are possible");
+            Err(Error::with(ErrorCode::SyncOtherMachineInvalid, info))
+        }
+    }
+}
+
 /// How long a message is an offline message, seconds; 0: for connected devices only.
 pub(crate) fn life_s(asked: Option<u32>, online_only: bool, settings: &AppSettings) -> u32 {
     if online_only {
@@ -70,6 +85,17 @@ mod tests {
             (Some(60), true, 0),
         ] {
             assert_eq!(life_s(asked, online_only, &settings), expected, "{asked:?} {online_only}");
+        }
+    }
+
+    #[test]
+    fn a_sender_is_synced_in_one_of_two_ways_or_not_named() {
+        for good in [None, Some(1), Some(2)] {
+            assert_eq!(sync_other_machine(good).expect("possible"), good);
+        }
+        for bad in [0, 3, u32::MAX] {
+            let error = sync_other_machine(Some(bad)).expect_err("not possible");
+            assert_eq!(error.code, ErrorCode::SyncOtherMachineInvalid);
         }
     }
 

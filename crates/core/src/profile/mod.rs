@@ -37,6 +37,8 @@ pub struct ProfileItem {
 pub(crate) const NICK: &str = "Tag_Profile_IM_Nick";
 /// Avatar URL.
 pub(crate) const IMAGE: &str = "Tag_Profile_IM_Image";
+/// What the user says of himself.
+pub(crate) const SELF_SIGNATURE: &str = "Tag_Profile_IM_SelfSignature";
 const CUSTOM: &str = "Tag_Profile_Custom_";
 const VALUE_BYTES_MAX: usize = 500;
 
@@ -60,7 +62,7 @@ const TAGS: &[(&str, Kind)] = &[
     ),
     ("Tag_Profile_IM_BirthDay", U32),
     ("Tag_Profile_IM_Location", Kind::Text { bytes_max: 16 }),
-    ("Tag_Profile_IM_SelfSignature", TEXT),
+    (SELF_SIGNATURE, TEXT),
     (
         "Tag_Profile_IM_AllowType",
         Kind::OneOf(&[

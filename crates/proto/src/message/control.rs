@@ -45,26 +45,71 @@ impl SendControl {
 
 impl<'de> Deserialize<'de> for SendControl {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Names;
-
-        impl<'de> Visitor<'de> for Names {
-            type Value = SendControl;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an array of names")
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut names: A) -> Result<SendControl, A::Error> {
-                let mut control = SendControl::default();
-                while let Some(Text(name)) = names.next_element()? {
-                    control.set(&name);
-                }
-                Ok(control)
-            }
-        }
-
-        deserializer.deserialize_seq(Names)
+        deserializer.deserialize_seq(Names(Self::set))
     }
+}
+
+/// `ForbidCallbackControl`: the webhooks that a message does not call; an array of names.
+///
+/// Names that are not known are skipped, as those of [`SendControl`].
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct CallbackControl {
+    /// `ForbidBeforeSendMsgCallback`: nobody is asked before it is sent.
+    pub forbid_before_send: bool,
+    /// `ForbidAfterSendMsgCallback`: nobody is told after it was sent.
+    pub forbid_after_send: bool,
+}
+
+impl CallbackControl {
+    /// No webhook at all.
+    pub const ALL: Self = Self { forbid_before_send: true, forbid_after_send: true };
+
+    fn set(&mut self, name: &str) {
+        match name {
+            "ForbidBeforeSendMsgCallback" => self.forbid_before_send = true,
+            "ForbidAfterSendMsgCallback" => self.forbid_after_send = true,
+            _ => {}
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for CallbackControl {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_seq(Names(Self::set))
+    }
+}
+
+impl JsonSchema for CallbackControl {
+    fn schema_name() -> Cow<'static, str> {
+        "CallbackControl".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        names_schema(&["ForbidBeforeSendMsgCallback", "ForbidAfterSendMsgCallback"])
+    }
+}
+
+/// Reads an array of names, each of which may set a switch.
+struct Names<T>(fn(&mut T, &str));
+
+impl<'de, T: Default> Visitor<'de> for Names<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an array of names")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut names: A) -> Result<T, A::Error> {
+        let mut control = T::default();
+        while let Some(Text(name)) = names.next_element()? {
+            (self.0)(&mut control, &name);
+        }
+        Ok(control)
+    }
+}
+
+fn names_schema(names: &[&str]) -> Schema {
+    json_schema!({ "type": "array", "items": { "type": "string", "examples": names } })
 }
 
 impl Serialize for SendControl {
@@ -88,13 +133,7 @@ impl JsonSchema for SendControl {
 
     /// The form in requests.
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({
-            "type": "array",
-            "items": {
-                "type": "string",
-                "examples": ["NoUnread", "NoLastMsg", "WithMuteNotifications", "NoMsgCheck"],
-            },
-        })
+        names_schema(&["NoUnread", "NoLastMsg", "WithMuteNotifications", "NoMsgCheck"])
     }
 }
 
@@ -122,6 +161,17 @@ mod tests {
         assert!(serde_json::from_str::<SendControl>("[]").unwrap().is_default());
         let twice: SendControl = serde_json::from_str(r#"["NoUnread","NoUnread"]"#).unwrap();
         assert!(twice.no_unread && !twice.no_last_msg);
+    }
+
+    #[test]
+    fn names_forbid_webhooks() {
+        let read = |json| serde_json::from_str::<CallbackControl>(json).unwrap();
+        let before = CallbackControl { forbid_before_send: true, forbid_after_send: false };
+        assert_eq!(read(r#"["ForbidBeforeSendMsgCallback","Other"]"#), before);
+        let after = CallbackControl { forbid_before_send: false, forbid_after_send: true };
+        assert_eq!(read(r#"["ForbidAfterSendMsgCallback"]"#), after);
+        assert_eq!(read("[]"), CallbackControl::default());
+        assert!(serde_json::from_str::<CallbackControl>("[1]").is_err());
     }
 
     #[test]

@@ -13,6 +13,7 @@ use crate::caller::Caller;
 use crate::error::Outcome;
 use crate::operation::Operation;
 use crate::request;
+use crate::robot;
 
 pub(crate) const OPERATION: Operation<Request, Response> =
     Operation::new("im_open_login_svc/account_delete").rest().calls_per_second(100);
@@ -36,7 +37,12 @@ pub(crate) async fn run(caller: Caller, request: Request) -> Outcome<Response> {
     check_batch(request.delete_item.len(), ErrorCode::AccountBadParameter)?;
     let mut result_item = Vec::with_capacity(request.delete_item.len());
     for NamedAccount { user_id } in request.delete_item {
-        let deleted = account::delete(caller.node(), caller.app(), &user_id).await?;
+        let (node, app) = (caller.node(), caller.app());
+        let deleted = if user_id.is_robot() {
+            robot::delete(node, app, &user_id).await?
+        } else {
+            account::delete(node, app, &user_id).await?
+        };
         let result_code = if deleted { 0 } else { ErrorCode::AccountNotImported.number() };
         let result_info = if deleted { "" } else { "Err_TLS_PT_Open_Login_Account_Not_Exist" };
         let result_info = result_info.to_owned();

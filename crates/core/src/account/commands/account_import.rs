@@ -10,6 +10,7 @@ use crate::caller::Caller;
 use crate::error::Outcome;
 use crate::operation::Operation;
 use crate::request;
+use crate::robot;
 
 pub(crate) const OPERATION: Operation<Request, Empty> =
     Operation::new("im_open_login_svc/account_import").rest();
@@ -28,6 +29,8 @@ request! {
 pub(crate) async fn run(caller: Caller, request: Request) -> Outcome<Empty> {
     let settings = &caller.app().facts().settings;
     let profile = profile_of(request.nick, request.face_url, settings)?;
+    let entity = account::user(caller.node(), caller.app(), &request.user_id).await?;
+    entity.read(|state| robot::check_importable(state, &request.user_id))?;
     account::import(caller.node(), caller.app(), &request.user_id, &profile).await?;
     Ok(Empty {})
 }

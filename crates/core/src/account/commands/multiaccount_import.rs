@@ -17,6 +17,7 @@ use crate::entity::in_parallel;
 use crate::error::Outcome;
 use crate::operation::Operation;
 use crate::request;
+use crate::robot;
 
 pub(crate) const OPERATION: Operation<Request, Response> =
     Operation::new("im_open_login_svc/multiaccount_import").rest().calls_per_second(100);
@@ -47,7 +48,8 @@ pub(crate) struct NewAccount {
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct Response {
-    /// Accounts that were not made: an id that is not valid or stands twice, a value that is too long.
+    /// Accounts that were not made: an id that is not valid, is for robots or stands twice, a value that is too
+    /// long.
     fail_accounts: Vec<String>,
 }
 
@@ -82,6 +84,10 @@ async fn import(caller: &Caller, new: NewAccount) -> Outcome<bool> {
     let Ok(user) = UserId::parse(&new.user_id) else { return Ok(false) };
     let settings = &caller.app().facts().settings;
     let Ok(profile) = profile_of(new.nick, new.face_url, settings) else { return Ok(false) };
+    let entity = account::user(caller.node(), caller.app(), &user).await?;
+    if entity.read(|state| robot::check_importable(state, &user)).is_err() {
+        return Ok(false);
+    }
     account::import(caller.node(), caller.app(), &user, &profile).await?;
     Ok(true)
 }

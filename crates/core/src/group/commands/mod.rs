@@ -132,13 +132,14 @@ async fn existing(caller: &Caller, users: &[UserId]) -> Outcome<Vec<(UserId, Tin
         .collect()
 }
 
-/// Whether each user may be in one more group.
+/// Whether each user may be in one more group. Robots always may.
 async fn may_join_more(caller: &Caller, users: &[UserId]) -> Outcome<Vec<bool>> {
     let most = caller.app().facts().settings.group_joined_max as usize;
     let counts = in_parallel(users.to_vec(), ACCOUNTS_AT_ONCE, |user| async move {
         conversation::groups::all(caller.node(), caller.app(), &user).await
     });
-    counts.await.into_iter().map(|groups| Ok(groups?.len() < most)).collect()
+    let counts = users.iter().zip(counts.await);
+    counts.map(|(user, groups)| Ok(user.is_robot() || groups?.len() < most)).collect()
 }
 
 /// Nick and avatar of everybody whom a tip will name.

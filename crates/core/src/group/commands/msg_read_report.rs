@@ -5,7 +5,6 @@
 use teahouse_proto::error::ErrorCode;
 use teahouse_proto::ids::GroupId;
 
-use super::settle;
 use crate::account::commands::Empty;
 use crate::caller::Caller;
 use crate::conversation;
@@ -29,11 +28,6 @@ pub(crate) async fn run(caller: Caller, request: Request) -> Outcome<Empty> {
     let (node, app, id) = (caller.node(), caller.app(), &request.group_id);
     let reader = caller.acting_as(None, ErrorCode::GroupPermissionDenied)?;
     let (seq, origin) = (request.msg_readed_seq, caller.origin());
-    let mark = || conversation::groups::mark_read(node, app, &reader, id, seq, origin);
-    if !mark().await? {
-        // The reader came a moment ago.
-        settle(&caller, id).await?;
-        mark().await?;
-    }
+    conversation::groups::mark_read(node, app, &reader, id, seq, origin).await?;
     Ok(Empty {})
 }

@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 use teahouse_proto::error::{Error, ErrorCode};
 use teahouse_proto::group::Priority;
 use teahouse_proto::ids::{GroupId, UserId};
-use teahouse_proto::message::{MessageBody, SendControl};
+use teahouse_proto::message::{CallbackControl, MessageBody, SendControl};
 use teahouse_proto::push::GroupAt;
 use teahouse_proto::time::UnixSeconds;
 
@@ -53,8 +53,8 @@ request! {
         online_only_flag: Option<u32> = "OnlineOnlyFlag",
         /// `NoUnread`, `NoLastMsg`, `NoMsgCheck`.
         send_msg_control: Option<SendControl> = "SendMsgControl",
-        /// Webhooks that this message skips.
-        forbid_callback_control: Option<Vec<String>> = "ForbidCallbackControl",
+        /// Webhooks that this message skips: `ForbidBeforeSendMsgCallback`, `ForbidAfterSendMsgCallback`.
+        forbid_callback_control: Option<CallbackControl> = "ForbidCallbackControl",
         /// Who is mentioned, at most 30.
         group_at_info: Option<Vec<GroupAt>> = "GroupAtInfo",
         /// 1: key-values may be attached later.

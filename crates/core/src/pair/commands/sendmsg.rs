@@ -11,18 +11,18 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 use teahouse_proto::error::{Error, ErrorCode};
 use teahouse_proto::ids::{MsgKey, UserId};
-use teahouse_proto::message::{BodyError, MessageBody, SendControl};
+use teahouse_proto::message::{BodyError, CallbackControl, MessageBody, SendControl};
 use teahouse_proto::time::UnixSeconds;
 
 use crate::account;
 use crate::admission;
 use crate::caller::Caller;
+use crate::conversation::options;
 use crate::error::Outcome;
 use crate::operation::Operation;
+use crate::pair::draft::{Asked, Draft};
 use crate::pair::{self, NewMessage, rules};
-use crate::profile;
 use crate::request;
-use crate::rows::MessageFlags;
 
 pub(crate) const OPERATION: Operation<Request, Response> =
     Operation::new("openim/sendmsg").rest().gateway().in_order();
@@ -51,14 +51,16 @@ request! {
         sync_other_machine: Option<u32> = "SyncOtherMachine" else SyncOtherMachineInvalid,
         /// `NoUnread`, `NoLastMsg`, `WithMuteNotifications`, `NoMsgCheck`.
         send_msg_control: Option<SendControl> = "SendMsgControl",
-        /// Webhooks that this message skips.
-        forbid_callback_control: Option<Vec<String>> = "ForbidCallbackControl",
+        /// Webhooks that this message skips: `ForbidBeforeSendMsgCallback`, `ForbidAfterSendMsgCallback`.
+        forbid_callback_control: Option<CallbackControl> = "ForbidCallbackControl",
         /// 1: key-values may be attached later.
         support_message_extension: Option<u32> = "SupportMessageExtension",
         /// 1: the receiver may send a receipt.
         is_need_read_receipt: Option<u32> = "IsNeedReadReceipt",
         /// Offline push options.
         offline_push_info: Option<Box<RawValue>> = "OfflinePushInfo" else OfflinePushInfoInvalid,
+        /// 1: the client forwards a message. It is one like any other.
+        is_relay_msg: Option<u32> = "IsRelayMsg",
     }
 }
 
@@ -130,47 +132,29 @@ pub(crate) async fn run(caller: Caller, request: Request) -> Outcome<Response> {
 
 /// Checks the request, then whether the sender may write to the receiver.
 async fn accept(caller: &Caller, request: Request) -> Outcome<NewMessage> {
-    let settings = &caller.app().facts().settings;
-    let by_admin = caller.is_admin();
     let from = caller.acting_as(request.from_account, ErrorCode::MsgNotAdmin)?;
-    let cloud_custom_data = request.cloud_custom_data.unwrap_or_default();
-    let too_long = if by_admin { ErrorCode::PacketTooLong } else { ErrorCode::BodyTooLong };
-    let bytes_max = settings.c2c_body_bytes_max as usize;
-    let body =
-        request.msg_body.parse(&cloud_custom_data, bytes_max, too_long, BodyError::c2c_code)?;
-    rules::offline_push(request.offline_push_info.as_deref())?;
-    let sync = match request.sync_other_machine {
-        None | Some(1 | 2) => request.sync_other_machine,
-        Some(other) => {
-            let info = format!("SyncOtherMachine is {other}, 1 or 2 are possible");
-            return Err(Error::with(ErrorCode::SyncOtherMachineInvalid, info).into());
-        }
-    };
-    let online_only = request.online_only_flag == Some(1);
-    let control = request.send_msg_control.unwrap_or_default();
     let is_one = |flag: Option<u32>| flag == Some(1);
-    let flags = MessageFlags::default()
-        .with(MessageFlags::NO_UNREAD, control.no_unread)
-        .with(MessageFlags::NO_LAST, control.no_last_msg)
-        .with(MessageFlags::WANTS_RECEIPT, is_one(request.is_need_read_receipt))
-        .with(MessageFlags::EXTENSIBLE, is_one(request.support_message_extension))
-        .with(MessageFlags::HIDDEN_FROM_SENDER, by_admin && sync == Some(2));
-    let (node, app) = (caller.node(), caller.app());
-    let ends = admission::to_user(caller, from, request.to_account).await?;
-    let face =
-        account::user(node, app, &ends.own).await?.read(|state| profile::face(&state.profile));
-    let random_seq = || u32::try_from(node.random() >> 32).expect("32 bits");
-    Ok(NewMessage {
-        ends,
-        seq: request.msg_seq.unwrap_or_else(random_seq),
+    let asked = Asked {
+        seq: request.msg_seq,
         random: request.msg_random,
         client_time: request.msg_client_time,
-        body,
-        cloud_custom_data,
-        flags,
-        life_s: rules::life_s(request.msg_life_time, online_only, settings),
-        sync_to_sender: !by_admin || sync == Some(1),
-        face,
-        origin: caller.origin(),
-    })
+        body: request.msg_body,
+        cloud_custom_data: request.cloud_custom_data,
+        online_only: is_one(request.online_only_flag),
+        life_time: request.msg_life_time,
+        sync_other_machine: request.sync_other_machine,
+        control: request.send_msg_control,
+        forbids: request.forbid_callback_control,
+        is_extensible: is_one(request.support_message_extension),
+        wants_receipt: is_one(request.is_need_read_receipt),
+        offline_push: request.offline_push_info,
+    };
+    let by_admin = caller.is_admin();
+    let too_long = if by_admin { ErrorCode::PacketTooLong } else { ErrorCode::BodyTooLong };
+    let draft = Draft::of(caller, asked, too_long)?;
+    let ends = admission::to_user(caller, from, request.to_account).await?;
+    let (node, app) = (caller.node(), caller.app());
+    let face = account::face(node, app, &ends.own).await?;
+    let discarded = draft.heeds_option && options::is_discarded(node, app, &ends).await?;
+    Ok(draft.addressed(ends, face, discarded, caller.origin()))
 }

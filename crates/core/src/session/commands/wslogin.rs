@@ -24,6 +24,7 @@ use crate::group::room;
 use crate::hub::{Connection, Session};
 use crate::operation::Operation;
 use crate::request;
+use crate::robot;
 use crate::rows::DeviceRow;
 use crate::session::policy::{self, Device};
 use crate::session::{check_claims, check_usersig, remember_heard, token};
@@ -89,6 +90,7 @@ pub(crate) async fn run(caller: Caller, _: Request) -> Outcome<Response> {
                 if issued_at <= state.revoked_until() {
                     return Err(ErrorCode::UserSigRevoked.into());
                 }
+                robot::check_importable(state, user)?;
                 state.create(node, app.id(), user, change);
                 admit_device(state, &connection, caller.now().0, change)
             }

@@ -1,0 +1,4 @@
+//! The mutes of the `openconfigsvr` service.
+
+pub(crate) mod getnospeaking;
+pub(crate) mod setnospeaking;
