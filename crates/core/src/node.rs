@@ -231,7 +231,11 @@ impl Node {
         let now = self.now();
         while let Some(due) = self.agenda.take(now) {
             match due {
-                Due::Flush(topic) => self.hub.flush(&topic, now),
+                Due::Flush(topic) => {
+                    if let Some(later) = self.hub.flush(&topic, now) {
+                        self.agenda.enter(later, Due::Flush(topic));
+                    }
+                }
                 Due::Flow(app, group) => group::flow::slot(self, app, &group),
             }
         }

@@ -593,9 +593,9 @@ impl Hub {
         Some((due, topic))
     }
 
-    /// Sends what a topic has gathered.
-    pub(crate) fn flush(&self, topic: &Topic, now: UnixMillis) {
-        topic.flush(&self.fan_outs, now);
+    /// Sends what a topic has gathered, or answers when to look again.
+    pub(crate) fn flush(&self, topic: &Topic, now: UnixMillis) -> Option<UnixMillis> {
+        topic.flush(&self.fan_outs, now)
     }
 
     /// The connection of one device.
