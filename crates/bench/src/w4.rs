@@ -68,6 +68,8 @@ struct Flood {
     recovery_ms: f64,
     w1_ack_before: Percentiles,
     w1_ack_during: Percentiles,
+    /// How late the generator itself was.
+    lateness: Percentiles,
     cpus: Option<f64>,
     resident_mib: Option<f64>,
     disordered: u64,
@@ -103,6 +105,7 @@ const COLUMNS: &[Column<Flood>] = &[
         figure: |f| Some(f.deliveries_per_second),
         spread: false,
     },
+    Column { name: "late max", digits: 0, figure: |f| Some(f.lateness.max_ms), spread: true },
     Column { name: "CPUs", digits: 2, figure: |f| f.cpus, spread: false },
     Column { name: "RSS MiB", digits: 0, figure: |f| f.resident_mib, spread: false },
     Column { name: "disordered", digits: 0, figure: |f| Some(f.disordered as f64), spread: true },
@@ -165,9 +168,10 @@ pub(crate) fn run(common: &Common, args: &W4Args) -> Result<(), BenchError> {
                 let name = format!("{viewers} viewers, {rate}/s");
                 let flood = flood(&fanout, &mut epochs, *rate, args.timing)?;
                 say(&format!(
-                    "W4 round {round}: {name}: High {:.3} %, newest age p99 {:.0} ms\n",
+                    "W4 round {round}: {name}: High {:.3} %, newest age p99 {:.0} ms, generator late {:.0} ms\n",
                     percent(flood.high.deliveries, flood.high.expected).unwrap_or(0.0),
-                    flood.newest_age.p99_ms
+                    flood.newest_age.p99_ms,
+                    flood.lateness.max_ms
                 ))?;
                 match rows.iter_mut().find(|(known, _)| *known == name) {
                     Some((_, rounds)) => rounds.push(flood),
@@ -223,7 +227,7 @@ fn flood(
     running.wait_for_measured();
     let after = Accounts::now(observed);
     load.wait_for_end();
-    running.rest()?;
+    let lateness = running.rest()?.percentiles();
     let during = chatted(load)?;
     let seconds = timing.measure().as_secs_f64();
     Ok(crowd.with_books(|tally| Flood {
@@ -236,6 +240,7 @@ fn flood(
         recovery_ms: tally.last_stale_ns.saturating_sub(end_ns) as f64 / 1e6,
         w1_ack_before: before,
         w1_ack_during: during,
+        lateness,
         cpus: after.cpus_since(&accounts, timing.measure()),
         resident_mib: after.resident_mib(),
         disordered: tally.disordered,
