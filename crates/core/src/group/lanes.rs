@@ -1,10 +1,11 @@
 //! Flow control: how many messages a second a group or room may have, and which ones when there are more.
 //!
 //! At most `limit` messages pass in any second that one may look at. While there are few they pass at
-//! once; above half of the limit they wait in lanes, one a priority, and a slot every 50 ms lets as many
-//! through as the limit has left, the highest priority first, equal ones in their order. When more wait
-//! than can be let through soon, one of the lowest priority is given up, chosen at random among equals.
-//! So what is of high priority, and by itself within the limit, always gets through.
+//! once; above half of the limit they wait in lanes, one a priority, and a slot every 50 ms lets its share
+//! through, the highest priority first, equal ones in their order. The shares are even: who lets all
+//! through that the limit has left has a burst, then nothing for most of a second, and again so for as long as
+//! the flood lasts. When more wait than can be let through soon, one of the lowest priority is given up, chosen
+//! at random among equals. So what is of high priority, and by itself within the limit, always gets through.
 //!
 //! Pure: the clock and the choice come in as arguments. What becomes of a message that is given up (a
 //! live room forgets it, a group refuses it) is the caller's business.
@@ -29,6 +30,8 @@ pub(crate) struct Lanes<T> {
     waiting: [VecDeque<T>; LANES],
     /// When something was let through from the lanes, or began to wait in empty ones.
     last_slot: u64,
+    /// What slots have not used of their shares, in thousandths of a message.
+    credit: u64,
     /// The time that was seen last.
     now: u64,
 }
@@ -46,7 +49,13 @@ pub(crate) enum Offer<T> {
 
 impl<T> Default for Lanes<T> {
     fn default() -> Self {
-        Self { passed: VecDeque::new(), waiting: Default::default(), last_slot: 0, now: 0 }
+        Self {
+            passed: VecDeque::new(),
+            waiting: Default::default(),
+            last_slot: 0,
+            credit: 0,
+            now: 0,
+        }
     }
 }
 
@@ -67,7 +76,7 @@ impl<T> Lanes<T> {
             return Offer::Passed(message);
         }
         if !waits {
-            self.last_slot = self.now;
+            (self.last_slot, self.credit) = (self.now, 0);
         }
         self.waiting[lane(priority)].push_back(message);
         match self.surplus(limit) {
@@ -83,16 +92,22 @@ impl<T> Lanes<T> {
     /// Lets through what this slot has room for.
     pub(crate) fn release(&mut self, limit: usize, now: UnixMillis) -> Vec<T> {
         self.look_at(now);
-        let since = self.now.saturating_sub(self.last_slot);
-        // A slot that comes late has the room of those that it stands for.
-        let share = (limit as u64 * since).div_ceil(WINDOW_MS);
-        let room = limit.saturating_sub(self.passed.len());
-        let room = usize::try_from(share).map_or(room, |share| room.min(share));
+        // A slot that comes late has the shares of those that it stands for.
+        let since = self.now.saturating_sub(self.last_slot).min(WINDOW_MS);
+        let unused_max = limit as u64 * SLOT_MS + WINDOW_MS;
+        self.credit =
+            (self.credit + limit as u64 * since).min(unused_max.max(limit as u64 * since));
+        let room = limit.saturating_sub(self.passed.len()) as u64;
+        // What is left after a burst lasts until the burst is a second ago.
+        let free_in = self.passed.front().map_or(WINDOW_MS, |oldest| oldest + WINDOW_MS - self.now);
+        let share = (self.credit / WINDOW_MS).min(room).min((room * since / free_in).max(1));
+        let share = usize::try_from(share).expect("at most the room");
         let mut released = Vec::new();
         for lane in &mut self.waiting {
-            let count = lane.len().min(room - released.len());
+            let count = lane.len().min(share - released.len());
             released.extend(lane.drain(..count));
         }
+        self.credit -= released.len() as u64 * WINDOW_MS;
         self.passed.extend(std::iter::repeat_n(self.now, released.len()));
         self.last_slot = self.now;
         if self.is_empty() {
@@ -163,7 +178,7 @@ mod tests {
     /// A message: its priority, and when it was offered.
     type Message = (Priority, u64, usize);
 
-    /// Plays messages against lanes with a slot every 50 ms: what passed (and when), what was given up.
+    /// Plays messages against lanes whose slots come 2 ms late: what passed (and when), what was given up.
     fn play(limit: usize, offers: &[(u64, Priority)]) -> (Vec<(u64, Message)>, Vec<Message>) {
         let (mut lanes, mut passed, mut lost) = (Lanes::default(), Vec::new(), Vec::new());
         let mut random = 0x2545_f491_4f6c_dd1d_u64;
@@ -184,7 +199,7 @@ mod tests {
                     Offer::Displaced(message) => lost.push(message),
                 }
             }
-            if lanes.due().is_some_and(|due| due.0 <= now) {
+            if lanes.due().is_some_and(|due| due.0 + 2 <= now) {
                 let released = lanes.release(limit, UnixMillis(now));
                 passed.extend(released.into_iter().map(|message| (now, message)));
             }
@@ -288,6 +303,19 @@ mod tests {
         assert!(passed.len() >= 40 * 20 - 40 && lost.len() > 7_000, "{}", passed.len());
         let far = |count: &&usize| count.abs_diff(mean) > mean / 2;
         assert_eq!(by_sender.iter().find(far), None, "{by_sender:?} around {mean}");
+    }
+
+    #[test]
+    fn a_flood_flows_evenly_from_its_beginning_to_its_end() {
+        for (limit, gap_max) in [(40, 150), (10, 300), (100, 150)] {
+            let calm = (0..20_u64).map(|n| (n * 50, Priority::Normal));
+            let flood = (0..8_000_u64).map(|n| (1_000 + n, Priority::Normal));
+            let (passed, _) = play(limit, &calm.chain(flood).collect::<Vec<_>>());
+            let times: Vec<u64> = passed.iter().map(|(at, _)| *at).collect();
+            let gap = times.windows(2).map(|pair| pair[1] - pair[0]).max();
+            assert!(gap.unwrap_or(0) <= gap_max, "{limit}: {gap:?}");
+            assert!(times.len() >= limit * 8, "{limit}: {}", times.len());
+        }
     }
 
     #[test]
