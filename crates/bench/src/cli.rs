@@ -11,7 +11,7 @@ use teahouse_proto::ids::SdkAppId;
 use crate::client::Target;
 use crate::error::BenchError;
 use crate::load::FrameBytes;
-use crate::{broadcast, raw, w1, w2, w3, w4, w5, w8};
+use crate::{broadcast, raw, w1, w2, w3, w4, w5, w6, w7, w8};
 
 /// Measures a server and the ceilings of the machine that it runs on.
 #[derive(Debug, Args)]
@@ -69,6 +69,12 @@ enum Workload {
     /// Idle connections: memory and processor time.
     #[command(name = "W5", alias = "w5")]
     W5(w5::W5Args),
+    /// History of a group with a million messages.
+    #[command(name = "W6", alias = "w6")]
+    W6(w6::W6Args),
+    /// Everybody comes back at once: relogin, list of conversations, what was missed.
+    #[command(name = "W7", alias = "w7")]
+    W7(w7::W7Args),
     /// Kill -9 at full W1 load, restart, and a look into every history.
     #[command(name = "W8", alias = "w8")]
     W8(w8::W8Args),
@@ -147,6 +153,8 @@ pub fn run(args: &BenchArgs) -> Result<(), BenchError> {
         Workload::W3(w3) => w3::run(&args.common, w3),
         Workload::W4(w4) => w4::run(&args.common, w4),
         Workload::W5(w5) => w5::run(&args.common, w5),
+        Workload::W6(w6) => w6::run(&args.common, w6),
+        Workload::W7(w7) => w7::run(&args.common, w7),
         Workload::RawBroadcast(raw) => broadcast::serve(raw),
         Workload::W8(w8) => w8::run(&args.common, w8),
         Workload::Ceilings(ceilings) => w1::ceilings(&args.common, ceilings),

@@ -37,7 +37,12 @@ pub(crate) fn make_group(target: &Target, id: &str, users: &[String]) -> Result<
     let body =
         format!(r#"{{"Type":"Public","Name":"bench","GroupId":"{id}","Owner_Account":"{owner}"}}"#);
     ask(target, CREATE, &body)?;
-    for some in others.chunks(ADDED_AT_ONCE) {
+    add(target, id, others)
+}
+
+/// Takes `users` into a group, silently.
+pub(crate) fn add(target: &Target, id: &str, users: &[String]) -> Result<(), BenchError> {
+    for some in users.chunks(ADDED_AT_ONCE) {
         let accounts = some.iter().map(|user| format!(r#"{{"Member_Account":"{user}"}}"#));
         let list = accounts.collect::<Vec<_>>().join(",");
         let body = format!(r#"{{"GroupId":"{id}","Silence":1,"MemberList":[{list}]}}"#);

@@ -36,6 +36,8 @@ mod w2;
 mod w3;
 mod w4;
 mod w5;
+mod w6;
+mod w7;
 mod w8;
 mod wire;
 

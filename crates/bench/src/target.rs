@@ -128,18 +128,23 @@ impl UnderTest {
             let why = "this workload changes settings: it needs --server-data beside --server";
             return Err(BenchError::Usage(why.to_owned()));
         };
-        let program =
-            std::env::current_exe().map_err(BenchError::io("find this program's own file"))?;
-        let ended = Command::new(program)
-            .args(["ctl", "--data"])
-            .arg(data)
-            .args(["app", "set", &self.target.app.to_string()])
-            .args(changes)
-            .output()
-            .map_err(BenchError::io("run ctl"))?;
-        if ended.status.success() {
-            return Ok(());
-        }
-        Err(BenchError::refused("ctl app set", &ended.stderr))
+        control(data, &self.target, changes)
     }
+}
+
+/// Changes settings of the app of a server on the data in `data`; see [`UnderTest::set`].
+pub(crate) fn control(data: &Path, target: &Target, changes: &[String]) -> Result<(), BenchError> {
+    let program =
+        std::env::current_exe().map_err(BenchError::io("find this program's own file"))?;
+    let ended = Command::new(program)
+        .args(["ctl", "--data"])
+        .arg(data)
+        .args(["app", "set", &target.app.to_string()])
+        .args(changes)
+        .output()
+        .map_err(BenchError::io("run ctl"))?;
+    if ended.status.success() {
+        return Ok(());
+    }
+    Err(BenchError::refused("ctl app set", &ended.stderr))
 }

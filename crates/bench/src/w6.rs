@@ -1,0 +1,300 @@
+//! W6: history of one group with a million messages, read by many clients at once: the newest page, and
+//! pages anywhere in it; from memory, and after a restart from disk.
+
+use std::cell::RefCell;
+use std::path::Path;
+use std::rc::Rc;
+use std::time::Duration;
+
+use clap::Args;
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use serde::Serialize;
+use tokio::runtime::Runtime;
+use tokio::task::LocalSet;
+
+use crate::cli::Common;
+use crate::client::{Client, Target};
+use crate::clock::Clock;
+use crate::crowd::{Crowd, Invitation};
+use crate::error::BenchError;
+use crate::group;
+use crate::histogram::{Latencies, Percentiles};
+use crate::process::{Account, load_average};
+use crate::program::Level;
+use crate::report::{Column, table};
+use crate::tally::Tally;
+use crate::target::{control, data_folder, observe, serve};
+use crate::w1::{Epochs, Timing, say, write_json};
+use crate::wire::{self, Credentials, Identity};
+
+/// Flags of `W6`.
+#[derive(Debug, Args)]
+pub(crate) struct W6Args {
+    /// Messages in the group.
+    #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(1_000..=100_000_000))]
+    messages: u64,
+    /// Clients that read, each one page at a time.
+    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=5_000))]
+    clients: u32,
+    #[command(flatten)]
+    timing: Timing,
+}
+
+/// Those who write the messages.
+const WRITERS: u32 = 8;
+/// Messages on their way at once: below what a server reads ahead from so many connections.
+const IN_FLIGHT: u64 = 400;
+/// Numbers of the readers, beside those of the writers.
+const FIRST_READER: u32 = 1_000;
+const FIRST_SOCKET: u32 = 500_000;
+/// Messages of a page.
+const PAGE: u64 = 20;
+const GROUP_HISTORY: &str = "group_open_http_svc.group_msg_get";
+
+/// Where pages are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Newest,
+    Anywhere,
+}
+
+/// One series in one round.
+#[derive(Debug, Clone, Serialize)]
+struct Pages {
+    per_second: f64,
+    latency: Percentiles,
+    page_bytes: f64,
+    cpu_us: Option<f64>,
+    resident_mib: Option<f64>,
+    load_average: f64,
+}
+
+const COLUMNS: &[Column<Pages>] = &[
+    Column { name: "pages/s", digits: 0, figure: |p| Some(p.per_second), spread: true },
+    Column { name: "p50 ms", digits: 2, figure: |p| Some(p.latency.p50_ms), spread: false },
+    Column { name: "p99", digits: 2, figure: |p| Some(p.latency.p99_ms), spread: true },
+    Column { name: "B/page", digits: 0, figure: |p| Some(p.page_bytes), spread: false },
+    Column { name: "CPU us/page", digits: 0, figure: |p| p.cpu_us, spread: true },
+    Column { name: "RSS MiB", digits: 0, figure: |p| p.resident_mib, spread: false },
+    Column { name: "load", digits: 1, figure: |p| Some(p.load_average), spread: false },
+];
+
+/// Runs W6 as the flags say.
+pub(crate) fn run(common: &Common, args: &W6Args) -> Result<(), BenchError> {
+    if common.server.is_some() {
+        let why = "W6 starts its server again, so it starts one of its own: leave out --server";
+        return Err(BenchError::Usage(why.to_owned()));
+    }
+    let (folder, app) = (data_folder(common)?, common.app_or_default());
+    let mut epochs = Epochs::start();
+    let name = format!("bench-{}", epochs.next());
+    let mut server = serve(folder.path(), &app)?;
+    let data = folder.path().join("data");
+    fill(&app.target(server.addr), &data, &name, epochs.next(), args)?;
+    server.kill();
+    forget(&data)?;
+    let server = serve(folder.path(), &app)?;
+    let target = app.target(server.addr);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(BenchError::io("start a runtime"))?;
+    let readers = runtime.block_on(enter(&target, args.clients))?;
+    let users: Vec<String> = readers.iter().map(|reader| reader.user.clone()).collect();
+    group::add(&target, &name, &users)?;
+    let observed = observe(&server, folder.path());
+    let mut bench = Bench { runtime, group: name.into(), readers, messages: args.messages };
+    let cold = bench.read(Place::Anywhere, args.timing, || observed.process().account())?;
+    say(&format!("W6 cold: {:.0} pages/s\n", cold.per_second))?;
+    let (mut newest, mut anywhere) = (Vec::new(), Vec::new());
+    for round in 1..=args.timing.rounds {
+        for (place, series) in [(Place::Newest, &mut newest), (Place::Anywhere, &mut anywhere)] {
+            let pages = bench.read(place, args.timing, || observed.process().account())?;
+            say(&format!("W6 round {round}: {place:?}: {:.0} pages/s\n", pages.per_second))?;
+            series.push(pages);
+        }
+    }
+    let rows = [
+        ("anywhere, after a restart".to_owned(), vec![cold]),
+        ("newest".to_owned(), newest),
+        ("anywhere".to_owned(), anywhere),
+    ];
+    say(&format!(
+        "\nW6: a group of {} messages, {} clients that read pages of {PAGE}; {} rounds of {} s; TLS off\n\
+         medians over the rounds, [smallest..largest]\n\n{}",
+        args.messages,
+        args.clients,
+        args.timing.rounds,
+        args.timing.seconds,
+        table(COLUMNS, &rows)
+    ))?;
+    match &common.json {
+        Some(path) => write_json(path, &rows),
+        None => Ok(()),
+    }
+}
+
+/// Makes the group and its messages.
+fn fill(
+    target: &Target,
+    data: &Path,
+    name: &str,
+    epoch: u32,
+    args: &W6Args,
+) -> Result<(), BenchError> {
+    control(data, target, &["group.messages_per_second=1000000".to_owned()])?;
+    let invitation =
+        Invitation { members: WRITERS, speakers: WRITERS, group: name.to_owned(), enters: false };
+    let crowd = Crowd::start(target, invitation)?;
+    crowd.wait_for_all(WRITERS)?;
+    group::make_group(target, name, &crowd.users())?;
+    let clock = crowd.clock();
+    crowd.open_books(Tally::new(epoch, WRITERS - 1, 0..0, u64::MAX));
+    let mut speaker = crowd.speaker();
+    let wait = |most: u64| {
+        while crowd.with_books(|tally| tally.sent() - tally.answered) > most {
+            if let Some(reason) = crowd.trouble() {
+                return Err(BenchError::Server(reason));
+            }
+            clock.sleep_until(clock.now_ns() + 200_000);
+        }
+        Ok(())
+    };
+    for number in 0..args.messages {
+        if number % 64 == 0 {
+            wait(IN_FLIGHT)?;
+        }
+        let writer = u32::try_from(number % u64::from(WRITERS)).expect("below 8");
+        speaker.say(writer, Level::Normal, clock.now_ns());
+    }
+    wait(0)?;
+    match crowd.first_refusal() {
+        Some(refusal) => Err(BenchError::Server(refusal)),
+        None => Ok(()),
+    }
+}
+
+/// Has the system forget what it keeps in memory of the files in `folder`.
+fn forget(folder: &Path) -> Result<(), BenchError> {
+    let failed = || BenchError::io(format!("look at {}", folder.display()));
+    for entry in std::fs::read_dir(folder).map_err(failed())? {
+        let path = entry.map_err(failed())?.path();
+        if path.is_dir() {
+            forget(&path)?;
+            continue;
+        }
+        let file = std::fs::File::open(&path).map_err(failed())?;
+        file.sync_all().map_err(failed())?;
+        rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed)
+            .map_err(|problem| failed()(problem.into()))?;
+    }
+    Ok(())
+}
+
+struct Reader {
+    user: String,
+    credentials: Credentials,
+    client: Client,
+}
+
+async fn enter(target: &Target, clients: u32) -> Result<Vec<Reader>, BenchError> {
+    let mut readers = Vec::new();
+    for number in 0..clients {
+        let user = wire::crowd_name(FIRST_READER + number);
+        let mut client = Client::open(target, FIRST_SOCKET + number).await?;
+        let credentials = client.login(&target.secret, &user, None).await?;
+        readers.push(Reader { user, credentials, client });
+    }
+    Ok(readers)
+}
+
+struct Bench {
+    runtime: Runtime,
+    group: Rc<str>,
+    readers: Vec<Reader>,
+    messages: u64,
+}
+
+/// What the readers of a series have seen together.
+#[derive(Default)]
+struct Seen {
+    latencies: Latencies,
+    bytes: u64,
+    readers: Vec<Reader>,
+    trouble: Option<BenchError>,
+}
+
+impl Bench {
+    fn read(
+        &mut self,
+        place: Place,
+        timing: Timing,
+        account: impl Fn() -> Account,
+    ) -> Result<Pages, BenchError> {
+        let (clock, before) = (Clock::start(), account());
+        let end_ns = timing.measure().as_nanos() as u64;
+        let (local, seen) = (LocalSet::new(), Rc::new(RefCell::new(Seen::default())));
+        for (number, mut reader) in self.readers.drain(..).enumerate() {
+            let (group, seen) = (Rc::clone(&self.group), Rc::clone(&seen));
+            let mut random = StdRng::seed_from_u64(number as u64);
+            let messages = self.messages;
+            local.spawn_local(async move {
+                while clock.now_ns() < end_ns {
+                    let newest = match place {
+                        Place::Newest => messages,
+                        Place::Anywhere => random.random_range(PAGE..=messages),
+                    };
+                    let asked_ns = clock.now_ns();
+                    let page = page(&mut reader, &group, newest).await;
+                    let mut seen = seen.borrow_mut();
+                    match page {
+                        Ok(bytes) => seen.bytes += bytes as u64,
+                        Err(problem) => {
+                            seen.trouble.get_or_insert(problem);
+                            return;
+                        }
+                    }
+                    seen.latencies.record(clock.now_ns() - asked_ns);
+                }
+                seen.borrow_mut().readers.push(reader);
+            });
+        }
+        self.runtime.block_on(local);
+        let (seconds, after) = (clock.now_ns() as f64 / 1e9, account());
+        let seen = Rc::into_inner(seen).expect("all tasks have ended").into_inner();
+        if let Some(problem) = seen.trouble {
+            return Err(problem);
+        }
+        self.readers = seen.readers;
+        let latency = seen.latencies.percentiles();
+        let pages = latency.count as f64;
+        let cpu: Option<Duration> =
+            before.cpu.zip(after.cpu).map(|(from, to)| to.saturating_sub(from));
+        Ok(Pages {
+            per_second: pages / seconds,
+            latency,
+            page_bytes: seen.bytes as f64 / pages,
+            cpu_us: cpu.map(|cpu| cpu.as_secs_f64() * 1e6 / pages),
+            resident_mib: after.resident_bytes.map(|bytes| bytes as f64 / (1024.0 * 1024.0)),
+            load_average: load_average(),
+        })
+    }
+}
+
+/// Reads the page that ends with the message `newest`; its bytes. A page that is not full is an error.
+async fn page(reader: &mut Reader, group: &str, newest: u64) -> Result<usize, BenchError> {
+    let body = format!(
+        r#"{{"GroupId":"{group}","ReqMsgSeq":{newest},"ReqMsgNumber":{PAGE},"WithRecalledMsg":1}}"#
+    );
+    let identity = Identity::Token(&reader.credentials);
+    let answer = reader.client.call(identity, GROUP_HISTORY, body.as_bytes()).await?;
+    let first = format!("\"MsgSeq\":{newest},");
+    let is_there = crate::mark::find(&answer, first.as_bytes()).is_some();
+    let whole = crate::mark::marks(&answer).count() as u64 == PAGE;
+    if is_there && whole {
+        Ok(answer.len())
+    } else {
+        Err(BenchError::refused(GROUP_HISTORY, &answer))
+    }
+}

@@ -1,0 +1,389 @@
+//! W7: everybody is gone at once and comes back at once, as after the restart of a load balancer. Each
+//! client logs in again with its token, asks for its conversations and for what it missed. Beside it the
+//! first login of the public web client, with all the questions it asks, and one-to-one chat during both.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use clap::Args;
+use serde::Serialize;
+use tokio::runtime::Runtime;
+use tokio::task::LocalSet;
+
+use crate::cli::Common;
+use crate::client::{Client, Target};
+use crate::clock::Clock;
+use crate::error::BenchError;
+use crate::histogram::{Latencies, Percentiles};
+use crate::limits;
+use crate::load::{Load, Loop, Plan};
+use crate::mark::Mark;
+use crate::process::load_average;
+use crate::report::{Column, table};
+use crate::target::UnderTest;
+use crate::w1::{Epochs, say, write_json};
+use crate::wire::{self, Credentials, Envelope, Identity};
+
+/// Flags of `W7`.
+#[derive(Debug, Args)]
+pub(crate) struct W7Args {
+    /// Clients that leave and come back.
+    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(2..=200_000))]
+    clients: u32,
+    /// Conversations of each; an even number.
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(2..=200))]
+    conversations: u32,
+    /// Milliseconds within which they all come back.
+    #[arg(long, default_value_t = 2_000, value_parser = clap::value_parser!(u64).range(1..=600_000))]
+    within: u64,
+    /// Rounds.
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
+    rounds: u32,
+}
+
+/// Number of the first socket: far from those of the pairs, which are other users.
+const FIRST_SOCKET: u32 = 400_000;
+/// Logins under way at once while the conversations are made.
+const PREPARED_AT_ONCE: u32 = 128;
+/// The one-to-one chat beside the storm.
+const PAIRS: u32 = 20;
+const PAIRS_RATE: u32 = 500;
+/// How long that chat goes on: longer than a storm that is worth measuring.
+const BESIDE: Duration = Duration::from_secs(10);
+
+const PAGE_GET: &str = "recentcontact.page_get";
+const GETMSG: &str = "openim.getmsg";
+/// What the public web client asks between login and [`GETMSG`], and after it. `ME` is the user.
+const FIRST_QUESTIONS: &[(&str, &str)] = &[
+    (
+        "profile.portrait_get_all",
+        r#"{"From_Account":"ME","UserItem":[{"To_Account":"ME","StandardSequence":0,"CustomSequence":0}]}"#,
+    ),
+    ("sns.black_list_get", r#"{"From_Account":"ME","StartIndex":0,"MaxLimited":1000}"#),
+    (
+        "group_open_http_svc.get_joined_group_list",
+        r#"{"Member_Account":"ME","Limit":200,"Offset":0,"ResponseFilter":{"GroupBaseInfoFilter":["Type","Name"],"SelfInfoFilter":["Role"]}}"#,
+    ),
+    (
+        "million_group_open_http_svc.get_joined_group_list",
+        r#"{"Member_Account":"ME","Limit":200,"Offset":0,"GroupType":"Community","SupportTopic":0}"#,
+    ),
+    (
+        "sns.friend_get",
+        r#"{"From_Account":"ME","StartIndex":0,"StandardSequence":0,"CustomSequence":0}"#,
+    ),
+    (
+        "sns.group_get",
+        r#"{"From_Account":"ME","LastSequence":0,"NeedFriend":"Need_Friend_Type_Yes"}"#,
+    ),
+    (
+        "sns.pendency_get",
+        r#"{"From_Account":"ME","PendencyType":"Pendency_Type_Both","StartTime":0,"MaxLimited":50,"LastSequence":0}"#,
+    ),
+    ("im_sdk_config_mgr.fetch_config", r#"{"uint32_sdkappid":1,"uint64_version":0}"#),
+    ("recentcontact.get_contact_group", r#"{"From_Account":"ME","StartIndex":0}"#),
+    ("im_sdk_config_mgr.fetch_imsdk_purchase_bitsv2", r#"{"uint32_sdkappid":1}"#),
+];
+
+/// How the clients come back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// With the token of an earlier login.
+    Again,
+    /// With a signature, and all questions of a first login.
+    First,
+}
+
+/// One storm.
+#[derive(Debug, Clone, Serialize)]
+struct Storm {
+    /// From the first connection attempt to the last client that has all.
+    seconds: f64,
+    logins_per_second: f64,
+    /// Of each client, from when it meant to connect until it had all.
+    synced: Percentiles,
+    cpu_us: Option<f64>,
+    ack: Percentiles,
+    resident_mib: Option<f64>,
+    load_average: f64,
+}
+
+const COLUMNS: &[Column<Storm>] = &[
+    Column { name: "all synced s", digits: 2, figure: |s| Some(s.seconds), spread: true },
+    Column { name: "logins/s", digits: 0, figure: |s| Some(s.logins_per_second), spread: false },
+    Column { name: "p50 ms", digits: 0, figure: |s| Some(s.synced.p50_ms), spread: false },
+    Column { name: "p99", digits: 0, figure: |s| Some(s.synced.p99_ms), spread: true },
+    Column { name: "CPU us/login", digits: 0, figure: |s| s.cpu_us, spread: true },
+    Column { name: "W1 ack p99 beside", digits: 1, figure: |s| Some(s.ack.p99_ms), spread: true },
+    Column { name: "RSS MiB", digits: 0, figure: |s| s.resident_mib, spread: false },
+    Column { name: "load", digits: 1, figure: |s| Some(s.load_average), spread: false },
+];
+
+/// A user with a client.
+struct Member {
+    number: u32,
+    user: String,
+    credentials: Credentials,
+    /// Of its last sync.
+    cookie: String,
+}
+
+/// Runs W7 as the flags say.
+pub(crate) fn run(common: &Common, args: &W7Args) -> Result<(), BenchError> {
+    limits::make_room(args.clients + 2 * PAIRS)?;
+    let server = UnderTest::new(common)?;
+    let mut bench = Bench {
+        server: &server,
+        args,
+        runtime: tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(BenchError::io("start a runtime"))?,
+        epochs: Epochs::start(),
+        clients: Vec::new(),
+    };
+    let mut members = bench.prepare()?;
+    let (mut again, mut first) = (Vec::new(), Vec::new());
+    for round in 1..=args.rounds {
+        for (way, storms) in [(Way::Again, &mut again), (Way::First, &mut first)] {
+            let storm;
+            (members, storm) = bench.storm(members, way)?;
+            say(&format!("W7 round {round}: {way:?}: all synced after {:.2} s\n", storm.seconds))?;
+            storms.push(storm);
+        }
+    }
+    let rows = [("token, list, missed".to_owned(), again), ("first login".to_owned(), first)];
+    say(&format!(
+        "\nW7: {} clients with {} conversations each, gone at once, back within {} ms;\n{PAIRS} pairs \
+         with {PAIRS_RATE}/s beside it; medians over {} rounds, [smallest..largest]\n\n{}",
+        args.clients,
+        args.conversations,
+        args.within,
+        args.rounds,
+        table(COLUMNS, &rows)
+    ))?;
+    match &common.json {
+        Some(path) => write_json(path, &rows),
+        None => Ok(()),
+    }
+}
+
+struct Bench<'a> {
+    server: &'a UnderTest,
+    args: &'a W7Args,
+    runtime: Runtime,
+    epochs: Epochs,
+    /// Those who are in.
+    clients: Vec<Client>,
+}
+
+impl Bench<'_> {
+    /// Makes the users and their conversations, and leaves them logged in.
+    fn prepare(&mut self) -> Result<Vec<Member>, BenchError> {
+        let (target, args, epoch) = (&self.server.target, self.args, self.epochs.next());
+        let mut members = Vec::with_capacity(args.clients as usize);
+        // Everybody has to exist before anybody writes to him.
+        for from in (0..args.clients).step_by(PREPARED_AT_ONCE as usize) {
+            let some = from..args.clients.min(from + PREPARED_AT_ONCE);
+            let logins = some.map(|number| enter(target, number));
+            let entered = self.runtime.block_on(futures_util::future::join_all(logins));
+            for entered in entered {
+                let (member, client) = entered?;
+                members.push(member);
+                self.clients.push(client);
+            }
+        }
+        let all = args.clients;
+        for (some, clients) in members
+            .chunks(PREPARED_AT_ONCE as usize)
+            .zip(self.clients.chunks_mut(PREPARED_AT_ONCE as usize))
+        {
+            let greetings = some.iter().zip(clients).map(|(member, client)| async move {
+                // Each writes to half of them, and the others write to him.
+                for step in 1..=args.conversations / 2 {
+                    let to = wire::crowd_name((member.number + step) % all);
+                    greet(target, client, member, &to, epoch, step).await?;
+                }
+                Ok::<_, BenchError>(())
+            });
+            let greeted = self.runtime.block_on(futures_util::future::join_all(greetings));
+            greeted.into_iter().collect::<Result<Vec<()>, _>>()?;
+        }
+        for (member, client) in members.iter_mut().zip(&mut self.clients) {
+            self.runtime.block_on(sync(client, member))?;
+        }
+        Ok(members)
+    }
+
+    /// Drops all connections at once and has everybody come back.
+    fn storm(
+        &mut self,
+        members: Vec<Member>,
+        way: Way,
+    ) -> Result<(Vec<Member>, Storm), BenchError> {
+        let plan = Plan {
+            pairs: PAIRS,
+            send: Loop::Open { rate: PAIRS_RATE },
+            warmup: Duration::from_secs(1),
+            measure: BESIDE,
+            epoch: self.epochs.next(),
+            threads: 1,
+            per_pair_max: u32::MAX,
+        };
+        let beside = Load::connect(&self.server.target, plan)?.start()?;
+        beside.wait_for_measure();
+        let before = self.server.observed.process().account();
+        self.clients.clear();
+        let count = members.len();
+        let clock = Clock::start();
+        let (within, target) = (self.args.within, self.server.target.clone());
+        let done = Rc::new(RefCell::new((Latencies::default(), Vec::new(), None)));
+        let local = LocalSet::new();
+        for (place, member) in members.into_iter().enumerate() {
+            let at_ns = within * 1_000_000 * place as u64 / count as u64;
+            let (target, done) = (target.clone(), Rc::clone(&done));
+            local.spawn_local(async move {
+                let wait = Duration::from_nanos(at_ns.saturating_sub(clock.now_ns()));
+                tokio::time::sleep(wait).await;
+                let outcome = come_back(&target, member, way).await;
+                let (latencies, back, trouble) = &mut *done.borrow_mut();
+                match outcome {
+                    Ok(pair) => {
+                        latencies.record(clock.now_ns().saturating_sub(at_ns));
+                        back.push(pair);
+                    }
+                    Err(problem) => {
+                        trouble.get_or_insert(problem);
+                    }
+                }
+            });
+        }
+        self.runtime.block_on(local);
+        let seconds = clock.now_ns() as f64 / 1e9;
+        let after = self.server.observed.process().account();
+        beside.wait_for_end();
+        beside.wait_for_rest(Duration::from_secs(15));
+        let outcome = beside.finish()?;
+        if let Some(reason) = outcome.broken {
+            return Err(BenchError::Server(reason));
+        }
+        let done = Rc::into_inner(done).expect("all tasks have ended").into_inner();
+        let (latencies, mut back, trouble) = done;
+        if let Some(problem) = trouble {
+            return Err(problem);
+        }
+        back.sort_by_key(|(member, _): &(Member, Client)| member.number);
+        let (members, clients) = back.into_iter().unzip();
+        self.clients = clients;
+        let cpu = before.cpu.zip(after.cpu).map(|(from, to)| to.saturating_sub(from));
+        let storm = Storm {
+            seconds,
+            logins_per_second: count as f64 / seconds,
+            synced: latencies.percentiles(),
+            cpu_us: cpu.map(|cpu| cpu.as_secs_f64() * 1e6 / count as f64),
+            ack: outcome.ack.percentiles(),
+            resident_mib: after.resident_bytes.map(|bytes| bytes as f64 / (1024.0 * 1024.0)),
+            load_average: load_average(),
+        };
+        Ok((members, storm))
+    }
+}
+
+async fn enter(target: &Target, number: u32) -> Result<(Member, Client), BenchError> {
+    let user = wire::crowd_name(number);
+    let mut client = Client::open(target, FIRST_SOCKET + number).await?;
+    let credentials = client.login(&target.secret, &user, None).await?;
+    Ok((Member { number, user, credentials, cookie: String::new() }, client))
+}
+
+/// Sends one message.
+async fn greet(
+    target: &Target,
+    client: &mut Client,
+    member: &Member,
+    to: &str,
+    epoch: u32,
+    index: u32,
+) -> Result<(), BenchError> {
+    let (mut request, mut body) = (Vec::new(), Vec::new());
+    let envelope = Envelope {
+        app: target.app.0,
+        credentials: &member.credentials,
+        from: &member.user,
+        to,
+        client_seconds: crate::clock::unix_seconds(),
+    };
+    let mark = Mark { epoch, pair: member.number, index, sent_ns: 0 };
+    wire::put_send(&mut request, &mut body, envelope, &mark);
+    client.send(&request).await?;
+    client.answer(wire::SEND, wire::FIRST_SEND_SEQ + index).await.map(drop)
+}
+
+async fn come_back(
+    target: &Target,
+    mut member: Member,
+    way: Way,
+) -> Result<(Member, Client), BenchError> {
+    let mut client = Client::open(target, FIRST_SOCKET + member.number).await?;
+    let token = (way == Way::Again).then_some(&member.credentials);
+    member.credentials = client.login(&target.secret, &member.user, token).await?;
+    if way == Way::First {
+        member.cookie.clear();
+        for (command, body) in FIRST_QUESTIONS {
+            let body = body.replace("ME", &member.user);
+            let identity = Identity::Token(&member.credentials);
+            client.call(identity, command, body.as_bytes()).await?;
+        }
+    }
+    sync(&mut client, &mut member).await?;
+    Ok((member, client))
+}
+
+/// Asks for the list of conversations, and for what was missed, until there is no more.
+async fn sync(client: &mut Client, member: &mut Member) -> Result<(), BenchError> {
+    #[derive(serde::Deserialize)]
+    struct Answer<T> {
+        body: T,
+    }
+    #[derive(serde::Deserialize, Default)]
+    #[serde(rename_all = "PascalCase", default)]
+    struct Page {
+        complete_flag: u8,
+        time_stamp: u64,
+        start_index: u64,
+        top_time_stamp: u64,
+        top_start_index: u64,
+    }
+    #[derive(serde::Deserialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Missed {
+        sync_flag: u8,
+        cookie: String,
+    }
+    let mut at = Page::default();
+    while at.complete_flag == 0 {
+        let body = format!(
+            r#"{{"From_Account":"{}","TimeStamp":{},"StartIndex":{},"TopTimeStamp":{},"TopStartIndex":{},"OrderType":1,"MsgAssistFlags":15,"AssistFlags":31}}"#,
+            member.user, at.time_stamp, at.start_index, at.top_time_stamp, at.top_start_index
+        );
+        let identity = Identity::Token(&member.credentials);
+        let answer = client.call(identity, PAGE_GET, body.as_bytes()).await?;
+        let parsed: Answer<Page> =
+            serde_json::from_slice(&answer).map_err(|_| BenchError::refused(PAGE_GET, &answer))?;
+        at = parsed.body;
+    }
+    let mut flag = 0;
+    while flag != 2 {
+        let body = format!(
+            r#"{{"Cookie":"{}","SyncFlag":{flag},"NeedAbstract":1,"IsOnlineSync":0,"NeedSignaling":0,"NeedCachedMsg":0}}"#,
+            member.cookie
+        );
+        let identity = Identity::Token(&member.credentials);
+        let answer = client.call(identity, GETMSG, body.as_bytes()).await?;
+        let parsed: Answer<Missed> =
+            serde_json::from_slice(&answer).map_err(|_| BenchError::refused(GETMSG, &answer))?;
+        (flag, member.cookie) = (parsed.body.sync_flag, parsed.body.cookie);
+    }
+    Ok(())
+}
