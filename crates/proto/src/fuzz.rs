@@ -9,7 +9,9 @@ use serde_json::value::RawValue;
 use crate::fields::Fields;
 use crate::frame::{self, ConnectQuery, Request};
 use crate::ids::{GroupId, MsgKey, SdkAppId, TinyId, UserId};
-use crate::message::{Element, MessageBody, OfflinePushInfo, SendControl};
+use crate::message::{
+    CallbackControl, Element, MergedList, MessageBody, OfflinePushInfo, SendControl,
+};
 use crate::time::UnixSeconds;
 use crate::usersig::{self, SignRequest, UserSigError};
 
@@ -134,6 +136,22 @@ pub fn message_body(data: &[u8]) {
     assert_eq!(json(&body), body.as_json());
 }
 
+/// [`MergedList::parse`]: as for bodies.
+pub fn merged_list(data: &[u8]) {
+    let Some(raw) = raw_json(data) else { return };
+    let list = match MergedList::parse(raw, BODY_BYTES_MAX) {
+        Ok(list) => list,
+        Err(error) => {
+            let _ = error.to_string();
+            return;
+        }
+    };
+    assert!(list.as_json().len() <= BODY_BYTES_MAX);
+    assert_eq!(value(list.as_json()), value(raw.get()), "whitespace is all that goes");
+    let again = raw_json(list.as_json().as_bytes()).expect("a list is JSON");
+    assert_eq!(MergedList::parse(again, list.as_json().len()).as_ref(), Ok(&list));
+}
+
 /// [`OfflinePushInfo::parse`]: as for bodies.
 pub fn offline_push(data: &[u8]) {
     let Some(raw) = raw_json(data) else { return };
@@ -160,6 +178,8 @@ pub fn send_control(data: &[u8]) {
         }
     }
     assert_eq!(serde_json::from_str::<SendControl>(&json(&names)).ok(), Some(control));
+    // Of the same form, with other names.
+    assert!(serde_json::from_slice::<CallbackControl>(data).is_ok());
 }
 
 /// [`Fields::parse`]: fields written again are the same, and the last of a name is the one found.

@@ -7,11 +7,12 @@ use teahouse_proto::fuzz;
 
 type Target = (&'static str, fn(&[u8]));
 
-const TARGETS: [Target; 8] = [
+const TARGETS: [Target; 9] = [
     ("connect_query", fuzz::connect_query),
     ("fields", fuzz::fields),
     ("frame_request", fuzz::frame_request),
     ("ids", fuzz::ids),
+    ("merged_list", fuzz::merged_list),
     ("message_body", fuzz::message_body),
     ("offline_push", fuzz::offline_push),
     ("send_control", fuzz::send_control),

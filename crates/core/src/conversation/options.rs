@@ -33,6 +33,15 @@ pub(crate) async fn is_discarded(node: &Node, app: &App, ends: &Ends) -> Outcome
     }))
 }
 
+/// The peers with another option than the default, by name.
+pub(crate) async fn changed(node: &Node, app: &App, user: &UserId) -> Outcome<Vec<(UserId, u32)>> {
+    Ok(indexed(node, app, user).await?.read(|state| {
+        let rows = state.conversations.iter().flat_map(|index| &index.pairs);
+        let changed = rows.filter(|(_, row)| row.receive_option > 0);
+        changed.map(|(peer, row)| (peer.clone(), row.receive_option)).collect()
+    }))
+}
+
 /// Sets how a user gets what these accounts write. His other devices are told of what changed.
 pub(crate) async fn set(
     node: &Arc<Node>,

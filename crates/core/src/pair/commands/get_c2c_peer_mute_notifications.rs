@@ -9,7 +9,7 @@ use teahouse_proto::error::{Error, ErrorCode};
 use teahouse_proto::ids::UserId;
 
 use crate::caller::Caller;
-use crate::conversation::{self, Summary};
+use crate::conversation::{self, options};
 use crate::error::Outcome;
 use crate::operation::Operation;
 use crate::request;
@@ -30,7 +30,7 @@ request! {
 pub(crate) struct Response {
     /// In the order of the request.
     mute_notifications_list: Vec<PeerOption>,
-    /// Rises with each change.
+    /// Always 0: who asks for what changed since gets all there is.
     update_sequence: u64,
 }
 
@@ -73,11 +73,10 @@ async fn of_peers(caller: &Caller, user: &UserId, peers: Vec<String>) -> Outcome
 }
 
 async fn changed(caller: &Caller, user: &UserId) -> Outcome<Vec<PeerOption>> {
-    let summaries = conversation::summaries(caller.node(), caller.app(), user).await?;
-    let option = |summary: Summary| PeerOption {
-        peer_account: summary.ends.peer.to_string(),
-        mute_notifications: summary.row.receive_option,
+    let changed = options::changed(caller.node(), caller.app(), user).await?;
+    let option = |(peer, mute_notifications): (UserId, u32)| PeerOption {
+        peer_account: peer.to_string(),
+        mute_notifications,
     };
-    let changed = summaries.into_iter().filter(|summary| summary.row.receive_option != 0);
-    Ok(changed.map(option).collect())
+    Ok(changed.into_iter().map(option).collect())
 }
