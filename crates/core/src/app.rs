@@ -24,6 +24,7 @@ use crate::group::room::Rooms;
 use crate::merged;
 use crate::node::Node;
 use crate::pair::PairState;
+use crate::presence;
 use crate::retention::Cut;
 use crate::rows::{AppRow, Home, ImportAccountJob, Job, PairKey, key};
 use crate::session::FailureCounter;
@@ -58,6 +59,7 @@ pub struct App {
     /// What waits because its group has more messages than it may have.
     pub(crate) flows: Flows,
     pub(crate) login_failures: FailureCounter,
+    pub(crate) presence: presence::Tracker,
     /// Conversations whose first message is stored, or about to be, and that are not in the index of a
     /// user yet.
     indexing: Mutex<HashMap<UserId, BTreeSet<PairKey>>>,
@@ -96,6 +98,7 @@ impl App {
             listings: Listings::default(),
             flows: Flows::default(),
             login_failures: FailureCounter::default(),
+            presence: presence::Tracker::default(),
             indexing: Mutex::default(),
             calls: (0..operations).map(|_| AtomicU64::new(0)).collect(),
         })

@@ -1,8 +1,7 @@
 //! The registry: one line per operation.
 
 use crate::account::commands::{
-    account_check, account_delete, account_import, kick, multiaccount_import, query_online_status,
-    querystate,
+    account_check, account_delete, account_import, kick, multiaccount_import,
 };
 use crate::conversation::commands::{
     batch_delete, create_contact_group, del_contact_group, delete, get_contact_group, get_list,
@@ -26,6 +25,10 @@ use crate::pair::commands::{
     read_all_unread_msg, sendmsg, set_c2c_peer_mute_notifications, ws_get_do_not_disturb,
     ws_set_do_not_disturb,
 };
+use crate::presence::commands::{
+    query_online_status, querystate, ws_get_user_status, ws_set_custom_status, ws_status_subscribe,
+    ws_status_unsubscribe,
+};
 use crate::profile::commands::{portrait_get, portrait_get_all, portrait_set};
 use crate::relation::commands::{black_list_get, friend_get, group_get, pendency_get};
 use crate::robot::commands::{create_robot, delete_robot, get_all_robots};
@@ -41,14 +44,19 @@ pub fn registry() -> Registry {
         .on(account_delete::OPERATION, account_delete::run)
         .on(account_check::OPERATION, account_check::run)
         .on(kick::OPERATION, kick::run)
-        .on(query_online_status::OPERATION, query_online_status::run)
-        .on(querystate::OPERATION, querystate::run)
         // sessions
         .on(wslogin::OPERATION, wslogin::run)
         .on(wslogout::OPERATION, wslogout::run)
         .on(wshello::OPERATION, wshello::run)
         .on(heartbeat::OPERATION, heartbeat::run)
         .on(push_ack::OPERATION, push_ack::run)
+        // presence
+        .on(query_online_status::OPERATION, query_online_status::run)
+        .on(querystate::OPERATION, querystate::run)
+        .on(ws_set_custom_status::OPERATION, ws_set_custom_status::run)
+        .on(ws_get_user_status::OPERATION, ws_get_user_status::run)
+        .on(ws_status_subscribe::OPERATION, ws_status_subscribe::run)
+        .on(ws_status_unsubscribe::OPERATION, ws_status_unsubscribe::run)
         // profiles
         .on(portrait_set::OPERATION, portrait_set::run)
         .on(portrait_get::OPERATION, portrait_get::run)

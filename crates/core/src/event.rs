@@ -11,6 +11,7 @@ use teahouse_proto::time::UnixSeconds;
 
 use crate::conversation::contacts::{Contact, Folder, Marked};
 use crate::group::message::{GroupRef, GroupSaid};
+use crate::presence::Seen;
 use crate::profile::ProfileItem;
 use crate::rows::PairKey;
 
@@ -43,6 +44,10 @@ pub enum Event {
     LoggedIn(LoggedIn),
     /// A device logged out.
     LoggedOut(LoggedIn),
+    /// A user says something else about himself, or the same again.
+    CustomStatusSet(CustomStatusSet),
+    /// Others see something else of a user.
+    StatusChanged(StatusChanged),
     /// An app's keys, administrators or settings changed.
     AppChanged(SdkAppId),
     /// A group was made.
@@ -110,6 +115,12 @@ impl Event {
             }
             Self::LoggedIn(_) => counted!("teahouse_events_total", "event" => "logged_in"),
             Self::LoggedOut(_) => counted!("teahouse_events_total", "event" => "logged_out"),
+            Self::CustomStatusSet(_) => {
+                counted!("teahouse_events_total", "event" => "custom_status_set")
+            }
+            Self::StatusChanged(_) => {
+                counted!("teahouse_events_total", "event" => "status_changed")
+            }
             Self::AppChanged(_) => counted!("teahouse_events_total", "event" => "app_changed"),
             Self::GroupCreated(_) => counted!("teahouse_events_total", "event" => "group_created"),
             Self::MembersJoined(_) => {
@@ -344,6 +355,28 @@ pub struct LoggedIn {
     pub inst_id: u32,
     /// What kind of device.
     pub platform: Platform,
+}
+
+/// See [`Event::CustomStatusSet`].
+#[derive(Debug, Clone)]
+pub struct CustomStatusSet {
+    /// The app.
+    pub app: SdkAppId,
+    /// Who says it.
+    pub user: UserId,
+    /// What he says; may be empty.
+    pub text: String,
+}
+
+/// See [`Event::StatusChanged`].
+#[derive(Debug, Clone)]
+pub struct StatusChanged {
+    /// The app.
+    pub app: SdkAppId,
+    /// Whose status.
+    pub user: UserId,
+    /// What others see now.
+    pub seen: Seen,
 }
 
 /// See [`Event::GroupCreated`].

@@ -30,6 +30,7 @@ pub mod node;
 pub mod operation;
 mod outbox;
 mod pair;
+mod presence;
 mod profile;
 mod push;
 mod relation;

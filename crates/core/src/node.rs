@@ -26,6 +26,7 @@ use crate::hub::Hub;
 use crate::hub::topic::Topic;
 use crate::operation::Registry;
 use crate::outbox::Runners;
+use crate::presence;
 use crate::push;
 use crate::retention;
 use crate::rows::{AppRow, ClusterRow, FORMAT, Home, key};
@@ -53,6 +54,8 @@ pub(crate) enum Due {
     Flush(Arc<Topic>),
     /// A slot of a group's flow control.
     Flow(SdkAppId, GroupId),
+    /// What changed of a user's status.
+    Status(SdkAppId, UserId),
 }
 
 /// Why a node does not start.
@@ -209,6 +212,7 @@ impl Node {
     pub(crate) fn publish(&self, event: &Event) {
         event.count();
         push::deliver(self, event);
+        presence::heard(self, event);
     }
 
     pub(crate) fn agenda(&self) -> &Agenda<Due> {
@@ -237,6 +241,7 @@ impl Node {
                     }
                 }
                 Due::Flow(app, group) => group::flow::slot(self, app, &group),
+                Due::Status(app, user) => presence::tell_soon(self, app, user),
             }
         }
     }
@@ -251,6 +256,7 @@ impl Node {
         self.save_marks().await;
         for app in self.apps().iter() {
             group::room::end_grace(self, app);
+            presence::end_grace(self, app);
             app.flows.tidy(self.now());
         }
         self.repeat_failed_jobs().await;

@@ -16,16 +16,17 @@ use teahouse_proto::time::UnixSeconds;
 
 use crate::conversation::contacts::{Contact, Folder, Marked};
 use crate::event::{
-    AllRead, ContactChange, ConversationsChanged, ConversationsDeleted, DevicesKicked,
-    DoNotDisturbChanged, Event, GroupCreated, GroupDismissed, GroupRead, JoinAnswered, JoinAsked,
-    MembersJoined, MembersLeft, MessageSent, MessagesRead, PeerOptionChanged, ProfileChanged,
-    ReceiveOptionChanged, RoleChanged, counted,
+    AllRead, ContactChange, ConversationsChanged, ConversationsDeleted, CustomStatusSet,
+    DevicesKicked, DoNotDisturbChanged, Event, GroupCreated, GroupDismissed, GroupRead,
+    JoinAnswered, JoinAsked, MembersJoined, MembersLeft, MessageSent, MessagesRead,
+    PeerOptionChanged, ProfileChanged, ReceiveOptionChanged, RoleChanged, StatusChanged, counted,
 };
 use crate::group::message::{GroupRef, GroupSaid};
 use crate::group::room;
 use crate::hub::topic::{Piece, Weight};
-use crate::hub::{Frame, TopicKey};
+use crate::hub::{Channel, Frame, TopicKey};
 use crate::node::{Due, Node};
+use crate::presence::{Seen, Status};
 use crate::profile::{ProfileItem, ProfileValue};
 
 /// Queues the pushes of `event`. Never waits.
@@ -40,6 +41,8 @@ pub(crate) fn deliver(node: &Node, event: &Event) {
         Event::ConversationsDeleted(deleted) => conversations_deleted(node, deleted),
         Event::ConversationsChanged(changed) => conversations_changed(node, changed),
         Event::DevicesKicked(kicked) => devices_kicked(node, kicked),
+        Event::CustomStatusSet(set) => custom_status_set(node, set),
+        Event::StatusChanged(changed) => status_changed(node, changed),
         Event::GroupCreated(created) => group_created(node, created),
         Event::MembersJoined(joined) => members_joined(node, joined),
         Event::MembersLeft(left) => members_left(node, left),
@@ -262,8 +265,24 @@ fn devices_kicked(node: &Node, kicked: &DevicesKicked) {
     }
 }
 
+/// All devices are told, also the one that it came from.
+fn custom_status_set(node: &Node, set: &CustomStatusSet) {
+    let CustomStatusSet { app, user, text } = set;
+    node.hub().push(*app, user, None, || {
+        let seen = Seen { status: Status::Online, custom: text.clone() };
+        (frame(&[push::Event::UserStatuses(&[seen.of(user)])]), None)
+    });
+}
+
+fn status_changed(node: &Node, changed: &StatusChanged) {
+    let StatusChanged { app, user, seen } = changed;
+    let piece = GroupPiece::status(&seen.of(user));
+    let piece = Piece { piece, weight: Weight::High, from: None, only: None };
+    publish(node, &(*app, Channel::Status(user.clone())), piece);
+}
+
 fn key(group: &GroupRef) -> TopicKey {
-    (group.app, group.id.clone())
+    (group.app, Channel::Group(group.id.clone()))
 }
 
 fn group_message(node: &Node, said: &GroupSaid) {

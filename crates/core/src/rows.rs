@@ -159,6 +159,7 @@ pub(crate) mod key {
     const HEAD: u8 = 0x10;
     const PROFILE: u8 = 0x11;
     const DEVICES: u8 = 0x12;
+    const WATCHED: u8 = 0x13;
     const CONVERSATION: u8 = 0x20;
     const FRIEND: u8 = 0x21;
     const BLOCKED: u8 = 0x22;
@@ -183,6 +184,11 @@ pub(crate) mod key {
 
     pub(crate) fn devices() -> Bytes {
         Bytes::from_static(&[DEVICES])
+    }
+
+    /// Whom a device watches.
+    pub(crate) fn watched(inst_id: u32) -> Bytes {
+        tagged(&[WATCHED], &inst_id.to_be_bytes())
     }
 
     /// The index row of a one-to-one conversation (kind 1; kind 2 is for groups).
@@ -481,6 +487,17 @@ pub(crate) struct AccountRow {
     pub(crate) groups_muted_until: u32,
     #[prost(message, optional, tag = "7")]
     pub(crate) do_not_disturb: Option<DoNotDisturbRow>,
+    /// What the user says about himself.
+    #[prost(string, tag = "8")]
+    pub(crate) custom_status: String,
+}
+
+/// `Home::User`, whom one device watches.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct WatchedRow {
+    /// The earliest first.
+    #[prost(string, repeated, tag = "1")]
+    pub(crate) users: Vec<String>,
 }
 
 /// How a user wants to be notified of messages, and when.
@@ -1228,6 +1245,7 @@ mod tests {
             key::conversation(&peer),
             contact,
             key::folders(),
+            key::watched(u32::MAX),
             key::entry(7),
         ] {
             assert!(row >= from && row < to);

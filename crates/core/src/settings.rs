@@ -255,6 +255,10 @@ settings! {
     robots_max: u32 = 20, "robot.count_max", 0..=1_000;
     /// Custom profile fields, named without the Tag_Profile_Custom_ prefix.
     profile_custom_fields: FieldNames = FieldNames::default(), "profile.custom_fields";
+    /// Those of the custom profile fields that only administrators may set.
+    profile_custom_fields_admin_only: FieldNames = FieldNames::default(), "profile.custom_fields_admin_only";
+    /// Those of the custom profile fields that only administrators may read.
+    profile_custom_fields_hidden: FieldNames = FieldNames::default(), "profile.custom_fields_hidden";
     /// Which platforms of one user may be logged in at the same time.
     login_policy: LoginPolicy = LoginPolicy::Dual, "login.policy";
     /// Web instances of one user at the same time.
@@ -271,6 +275,10 @@ settings! {
     presence_native_timeout_s: u32 = 400, "presence.native_timeout_s", 15..=3_600;
     /// How long a lost phone counts as PushOnline, days.
     presence_push_days: u32 = 7, "presence.push_days", 0..=365;
+    /// How long a client whose connection broke counts as online for those who watch its user, seconds.
+    presence_grace_s: u32 = 10, "presence.grace_s", 0..=60;
+    /// Users whose status one device is told of; of more, those that it asked for first go.
+    presence_subscriptions_max: u32 = 200, "presence.subscriptions_max", 1..=1_000;
     /// REST calls a second for each command that allows 200 by default; the slower commands keep their share of it.
     rest_calls_per_second: u32 = 200, "rest.calls_per_second", 1..=1_000_000;
     /// Unacknowledged bytes that may wait for one client before it is disconnected as too slow.

@@ -6,6 +6,8 @@
 
 mod group;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use bytes::{BufMut, Bytes};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -28,6 +30,9 @@ pub const MSG_PUSH: &str = "im_open_push.msg_push";
 
 /// Command of a kick notice.
 pub const FORCE_OFFLINE: &str = "im_open_status.stat_forceoffline";
+
+/// Number of the event that tells statuses.
+const EVENT_STATUS: u32 = 15;
 
 /// `MsgFlagBits` of a one-to-one message that was recalled.
 pub const MSG_FLAG_RECALLED: u32 = 8;
@@ -157,6 +162,17 @@ pub enum KickType {
     RestApi = 3,
 }
 
+/// What others see of a user.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UserStatus<'a> {
+    /// The user.
+    pub user: &'a UserId,
+    /// 1: online, 2: a phone or tablet that lost its connection, 3: not logged in.
+    pub status: u32,
+    /// What the user says about himself; may be empty.
+    pub custom: &'a str,
+}
+
 /// A changed profile.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "PascalCase")]
@@ -262,6 +278,8 @@ pub enum Event<'a> {
     ProfileChanges(&'a [ProfileChange<'a>]),
     /// Changes of the conversation list.
     ConversationChanges(&'a [ConversationChange<'a>]),
+    /// What others see of users.
+    UserStatuses(&'a [UserStatus<'a>]),
     /// Notices about groups.
     GroupNotices(&'a [GroupNotice<'a>]),
     /// Groups that were read on another device.
@@ -297,7 +315,7 @@ pub struct DoNotDisturb {
     pub is_repeated: bool,
 }
 
-/// A message or tip of a group, encoded once, for a frame that holds one or many.
+/// A message or tip of a group, or a status of a user, encoded once, for a frame that holds one or many.
 #[derive(Debug, Clone)]
 pub struct GroupPiece {
     event: u32,
@@ -315,6 +333,18 @@ impl GroupPiece {
     #[must_use]
     pub fn mention(tip: &GroupAtTip<'_>) -> Self {
         Self::of(EVENT_AT, tip)
+    }
+
+    /// Encodes the status of a user.
+    #[must_use]
+    pub fn status(status: &UserStatus<'_>) -> Self {
+        Self::of(EVENT_STATUS, status)
+    }
+
+    /// Whether it is a status, and not a message or tip.
+    #[must_use]
+    pub fn is_status(&self) -> bool {
+        self.event == EVENT_STATUS
     }
 
     fn of(event: u32, data: &impl Serialize) -> Self {
@@ -348,6 +378,7 @@ pub fn group_frame<'a>(pieces: impl IntoIterator<Item = &'a GroupPiece> + Clone)
             buffer.put_slice(match piece.event {
                 EVENT_MESSAGE => b"{\"Event\":3,\"GroupMsgArray\":[",
                 EVENT_AT => b"{\"Event\":12,\"GroupTips\":[",
+                EVENT_STATUS => b"{\"Event\":15,\"UserStatusList\":[",
                 _ => b"{\"Event\":4,\"GroupTips\":[" as &[u8],
             });
             open = Some(piece.event);
@@ -428,6 +459,9 @@ impl Serialize for Event<'_> {
             Self::ProfileChanges(changes) => entry(serializer, 11, "ProfileDataMod", changes),
             Self::ConversationChanges(changes) => {
                 entry(serializer, 13, "RecentContactMod", changes)
+            }
+            Self::UserStatuses(statuses) => {
+                entry(serializer, EVENT_STATUS, "UserStatusList", statuses)
             }
             Self::GroupNotices(notices) => entry(serializer, EVENT_NOTICE, "GroupTips", notices),
             Self::GroupReads(reads) => entry(serializer, EVENT_NOTICE, "GroupTips", reads),
@@ -538,6 +572,16 @@ impl Serialize for Kickout {
         map.serialize_entry("KickType", &(self.kind as u8))?;
         let new = NewInstInfo { platform: self.new_platform, inst_id: self.new_inst_id };
         map.serialize_entry("NewInstInfo", &new)?;
+        map.end()
+    }
+}
+
+impl Serialize for UserStatus<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(3))?;
+        map.serialize_entry("To_Account", self.user)?;
+        map.serialize_entry("Status", &self.status)?;
+        map.serialize_entry("CustomStatus", &STANDARD.encode(self.custom))?;
         map.end()
     }
 }
@@ -765,6 +809,20 @@ mod tests {
             { "Event": 3, "GroupMsgArray": [{ "n": 4 }] },
         ]);
         assert_eq!(frame["body"]["EventArray"], expected);
+    }
+
+    #[test]
+    fn a_status_is_the_same_in_a_frame_of_its_own_and_in_a_gathered_one() {
+        let alice = user("alice");
+        let status = UserStatus { user: &alice, status: 1, custom: "\u{2615} tea" };
+        let expected = concat!(
+            r#"{"head":{"ver":"v4","servcmd":"im_open_push.msg_push","seq":1},"body":"#,
+            r#"{"EventArray":[{"Event":15,"UserStatusList":["#,
+            r#"{"To_Account":"alice","Status":1,"CustomStatus":"4piVIHRlYQ=="}]}]}}"#
+        );
+        let own = event_frame(&[Event::UserStatuses(&[status])], PushOptions::default());
+        assert_eq!(own, expected);
+        assert_eq!(group_frame([&GroupPiece::status(&status)]), expected);
     }
 
     #[test]

@@ -45,6 +45,8 @@ use crate::telemetry::{self, Face};
 const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 /// Idle connections are most of the memory: buffers start small. Most requests fit.
 const READ_BUFFER_BYTES: usize = 1024;
+/// Clients close with this code when they are about to connect anew.
+const CLOSE_BEFORE_RECONNECT: u16 = 4001;
 /// Places for frames that a connection keeps between two writes.
 const FRAMES_KEPT: usize = 8;
 
@@ -272,7 +274,12 @@ impl Client {
             Message::Text(text) => self.request(text.as_bytes()),
             Message::Binary(bytes) => self.request(&bytes),
             Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => {}
-            Message::Close(_) => return false,
+            Message::Close(frame) => {
+                if frame.is_none_or(|frame| u16::from(frame.code) != CLOSE_BEFORE_RECONNECT) {
+                    self.connection.leave();
+                }
+                return false;
+            }
         }
         true
     }

@@ -192,11 +192,12 @@ export class Server {
    *
    * @param {string} operation
    * @param {object} [body]
+   * @param {{app?: App}} [options]
    */
-  async restOk(operation, body) {
+  async restOk(operation, body, options) {
     const deadline = Date.now() + DEADLINE_MS;
     let answer;
-    do answer = await this.rest(operation, body);
+    do answer = await this.rest(operation, body, options);
     while (answer.ErrorCode === 60008 && Date.now() < deadline);
     if (answer.ErrorCode !== 0 || answer.ActionStatus !== 'OK') {
       throw new Error(`${operation}: ${JSON.stringify(answer)}`);

@@ -17,7 +17,7 @@ use crate::conversation::{self, Conversations};
 use crate::directory;
 use crate::entity::{Change, Entity, State, in_parallel};
 use crate::error::Outcome;
-use crate::event::{AccountRef, DevicesKicked, Event, ProfileChanged};
+use crate::event::{AccountRef, CustomStatusSet, DevicesKicked, Event, ProfileChanged};
 use crate::hub::Heard;
 use crate::node::{Node, decode_row};
 use crate::profile::{self, ProfileItem, ProfileValue};
@@ -37,6 +37,8 @@ pub(crate) struct UserState {
     pub(crate) last_heard: BTreeMap<u32, Heard>,
     /// Devices that are known to have their list of conversations.
     pub(crate) listed: BTreeSet<u32>,
+    /// Whom each device watches, the earliest first, once somebody has asked for it.
+    pub(crate) watched: BTreeMap<u32, Vec<UserId>>,
 }
 
 impl State for UserState {
@@ -60,6 +62,7 @@ impl State for UserState {
                 conversations: None,
                 last_heard: BTreeMap::new(),
                 listed: BTreeSet::new(),
+                watched: BTreeMap::new(),
             })
         }
         .boxed()
@@ -112,6 +115,7 @@ impl UserState {
         self.end_sessions(app, user, node.now(), change);
         let Some(mut account) = self.account.take() else { return };
         account.deleted_ms = node.now().0;
+        account.custom_status.clear();
         let tiny_id = account.tiny_id;
         change.put(key::head(), &account);
         change.delete_range(key::all_but_head());
@@ -163,6 +167,35 @@ impl UserState {
         change.put(key::devices(), &self.devices);
     }
 
+    /// A device whose session ends watches nobody any more.
+    pub(crate) fn forget_watched(&mut self, inst_id: u32, change: &mut Change) {
+        self.watched.remove(&inst_id);
+        change.delete(key::watched(inst_id));
+    }
+
+    /// What the user says about himself; empty: nothing.
+    pub(crate) fn custom_status(&self) -> &str {
+        self.account().map_or("", |account| &account.custom_status)
+    }
+
+    pub(crate) fn set_custom_status(
+        &mut self,
+        app: SdkAppId,
+        user: &UserId,
+        text: &str,
+        change: &mut Change,
+    ) -> Outcome<()> {
+        let account = self.account.as_mut().filter(|account| account.deleted_ms == 0);
+        let account = account.ok_or(ErrorCode::SessionInvalid)?;
+        if account.custom_status != text {
+            text.clone_into(&mut account.custom_status);
+            change.put(key::head(), account);
+        }
+        let (user, text) = (user.clone(), text.to_owned());
+        change.event(Event::CustomStatusSet(CustomStatusSet { app, user, text }));
+        Ok(())
+    }
+
     /// Ends all sessions, and every signature and token issued up to now. The caller writes the rows.
     fn end_sessions(&mut self, app: SdkAppId, user: &UserId, now: UnixMillis, change: &mut Change) {
         if let Some(account) = &mut self.account {
@@ -170,12 +203,13 @@ impl UserState {
         }
         let reason = KickType::RestApi;
         let devices = self.devices.devices.iter_mut().filter(|device| device.is_logged_in());
-        let devices = devices
+        let devices: Vec<u32> = devices
             .map(|device| {
                 device.ended = reason as u32;
                 device.inst_id
             })
             .collect();
+        devices.iter().for_each(|inst_id| self.forget_watched(*inst_id, change));
         let user = user.clone();
         change.event(Event::DevicesKicked(DevicesKicked { app, user, devices, reason, by: None }));
     }

@@ -21,6 +21,7 @@ use crate::error::Outcome;
 use crate::event::{ConversationsDeleted, Event, GroupRead};
 use crate::group::message::GroupRef;
 use crate::group::{self, rules};
+use crate::hub::Channel;
 use crate::node::{Node, decode_row};
 use crate::rows::{
     ContactRow, GroupHeadRow, GroupIndexRow, GroupInfoRow, GroupMessageRow, Home, JoinedRow,
@@ -73,24 +74,29 @@ impl GroupSummary {
 
 /// All groups of a user, in the order of their ids: one scan of the index and one batched read.
 pub(crate) async fn summaries(node: &Node, app: &App, user: &UserId) -> Outcome<Vec<GroupSummary>> {
-    chosen_summaries(node, app, user, |_| true).await
+    chosen_summaries(node, app, user, None).await
 }
 
-/// Those of them that are chosen.
+/// Those of them that are chosen, in that order, or all.
 pub(crate) async fn chosen_summaries(
     node: &Node,
     app: &App,
     user: &UserId,
-    is_chosen: impl Fn(&GroupId) -> bool,
+    chosen: Option<&[GroupId]>,
 ) -> Outcome<Vec<GroupSummary>> {
     let entity = indexed(node, app, user).await?;
     let rows: Vec<(GroupId, GroupIndexRow, ContactRow)> = entity.read(|state| {
         let Some(index) = &state.conversations else { return Vec::new() };
-        let groups = index.groups.iter().filter(|(group, _)| is_chosen(group));
         let row = |(group, row): (&GroupId, &GroupIndexRow)| {
             (group.clone(), row.clone(), index.attached(&Contact::Group(group.clone())))
         };
-        groups.map(row).collect()
+        match chosen {
+            None => index.groups.iter().map(row).collect(),
+            Some(chosen) => {
+                let found = chosen.iter().filter_map(|group| index.groups.get_key_value(group));
+                found.map(row).collect()
+            }
+        }
     });
     let keys: Vec<(Partition, Bytes)> = rows
         .iter()
@@ -223,7 +229,7 @@ pub(crate) async fn index(
     let Some(listens) = listens else { return Ok(false) };
     // A device that logged in since the member came did not find the row, and has not been found then.
     if listens && is_member(node, app, group, &user, membership).await? {
-        let key = (app.id(), group.clone());
+        let key = (app.id(), Channel::Group(group.clone()));
         for connection in node.hub().connections(app.id(), &user) {
             node.hub().listen(&key, &connection, &user);
         }
@@ -257,7 +263,7 @@ pub(crate) async fn unindex(
     let is_in =
         group::group(node, app, group).await?.read(|state| state.members.contains_key(&user));
     if removed && !is_in {
-        let key = (app.id(), group.clone());
+        let key = (app.id(), Channel::Group(group.clone()));
         for connection in node.hub().connections(app.id(), &user) {
             node.hub().unlisten(&key, &connection);
         }
@@ -435,7 +441,7 @@ pub(crate) async fn delete(
         return Ok(());
     }
     let sync = app.facts().settings.conversation_sync_delete;
-    let known = chosen_summaries(node, app, user, |group| groups.contains(group)).await?;
+    let known = chosen_summaries(node, app, user, Some(groups)).await?;
     change_index(node, app, user, None, |index, change| {
         let mut found = Vec::new();
         for summary in &known {

@@ -14,7 +14,7 @@ pub(crate) mod marks;
 pub(crate) mod missed;
 pub(crate) mod options;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use teahouse_proto::error::{Error, ErrorCode};
@@ -230,17 +230,18 @@ async fn finish_index(node: &Arc<Node>, app: &App, user: &UserId) -> Outcome<()>
 /// All conversations of a user, listed or not, in no particular order: one scan of the index and one
 /// batched read of heads.
 pub(crate) async fn summaries(node: &Arc<Node>, app: &App, user: &UserId) -> Outcome<Vec<Summary>> {
-    let rows = rows(node, app, user, |_| true).await?;
+    let rows = rows(node, app, user, None).await?;
     with_heads(node, app, rows).await
 }
 
 type Row = (Ends, ConversationRow, ContactRow);
 
+/// The rows of the conversations with these peers, or with all.
 async fn rows(
     node: &Arc<Node>,
     app: &App,
     user: &UserId,
-    is_wanted: impl Fn(&UserId) -> bool,
+    chosen: Option<&[UserId]>,
 ) -> Outcome<Vec<Row>> {
     finish_index(node, app, user).await?;
     let entity = indexed(node, app, user).await?;
@@ -248,12 +249,17 @@ async fn rows(
         let (Some(own_tiny), Some(index)) = (state.tiny_id(), &state.conversations) else {
             return Vec::new();
         };
-        let found = index.pairs.iter().filter(|(peer, _)| is_wanted(peer));
         let row = |(peer, row): (&UserId, &ConversationRow)| {
             let attached = index.attached(&Contact::Pair(peer.clone()));
             (ends(user, own_tiny, peer, row), row.clone(), attached)
         };
-        found.map(row).collect()
+        match chosen {
+            None => index.pairs.iter().map(row).collect(),
+            Some(chosen) => {
+                let found = chosen.iter().filter_map(|peer| index.pairs.get_key_value(peer));
+                found.map(row).collect()
+            }
+        }
     }))
 }
 
@@ -269,7 +275,7 @@ async fn only_pinned(
     node: &Node,
     app: &App,
     user: &UserId,
-    is_wanted: impl Fn(&UserId) -> bool,
+    chosen: Option<&[UserId]>,
 ) -> Outcome<Vec<Row>> {
     let entity = indexed(node, app, user).await?;
     let (own_tiny, pinned) = entity.read(|state| {
@@ -286,7 +292,8 @@ async fn only_pinned(
     });
     let Some(own_tiny) = own_tiny else { return Ok(Vec::new()) };
     let mut rows = Vec::new();
-    for (peer, attached) in pinned.into_iter().filter(|(peer, _)| is_wanted(peer)) {
+    let is_chosen = |peer: &UserId| chosen.is_none_or(|chosen| chosen.contains(peer));
+    for (peer, attached) in pinned.into_iter().filter(|(peer, _)| is_chosen(peer)) {
         let Some(peer_tiny) = account::tiny_id(node, app, &peer).await? else { continue };
         let row = ConversationRow { peer_tiny_id: peer_tiny.0, ..ConversationRow::default() };
         rows.push((ends(user, own_tiny, &peer, &row), row, attached));
@@ -301,7 +308,7 @@ pub(crate) async fn unread_of(
     user: &UserId,
     peers: &[UserId],
 ) -> Outcome<Vec<u64>> {
-    let rows = rows(node, app, user, |peer| peers.contains(peer)).await?;
+    let rows = rows(node, app, user, Some(peers)).await?;
     let found = with_heads(node, app, rows).await?;
     let of = |peer: &UserId| found.iter().find(|summary| summary.ends.peer == *peer);
     Ok(peers.iter().map(|peer| of(peer).map_or(0, Summary::unread)).collect())
@@ -365,7 +372,7 @@ pub(crate) async fn list(
     user: &UserId,
     wanted: Wanted,
 ) -> Outcome<Vec<Listed>> {
-    let mut listed = listed(node, app, user, wanted, |_| true).await?;
+    let mut listed = listed(node, app, user, wanted, None).await?;
     let place =
         |listed: &Listed| (wanted.pinned_first && listed.attached().is_pinned(), listed.time());
     listed.sort_by(|a, b| place(b).cmp(&place(a)).then_with(|| a.name().cmp(&b.name())));
@@ -381,27 +388,33 @@ pub(crate) async fn look(
     contacts: &[Contact],
     wanted: Wanted,
 ) -> Outcome<Vec<Listed>> {
-    let chosen: BTreeSet<&Contact> = contacts.iter().collect();
-    let found = listed(node, app, user, wanted, |contact| chosen.contains(contact)).await?;
+    let (mut peers, mut groups) = (Vec::new(), Vec::new());
+    for contact in contacts {
+        match contact {
+            Contact::Pair(peer) => peers.push(peer.clone()),
+            Contact::Group(group) => groups.push(group.clone()),
+        }
+    }
+    let found = listed(node, app, user, wanted, Some((&peers, &groups))).await?;
     let mut found: BTreeMap<Contact, Listed> =
         found.into_iter().map(|listed| (listed.contact(), listed)).collect();
     Ok(contacts.iter().filter_map(|contact| found.remove(contact)).collect())
 }
 
-/// What of the user's list is chosen, in no particular order.
+/// What of the user's list is chosen, or all of it, in no particular order.
 async fn listed(
     node: &Arc<Node>,
     app: &App,
     user: &UserId,
     wanted: Wanted,
-    is_chosen: impl Fn(&Contact) -> bool,
+    chosen: Option<(&[UserId], &[GroupId])>,
 ) -> Outcome<Vec<Listed>> {
-    let is_chosen_pair = |peer: &UserId| is_chosen(&Contact::Pair(peer.clone()));
-    let mut pairs = rows(node, app, user, is_chosen_pair).await?;
-    pairs.extend(only_pinned(node, app, user, is_chosen_pair).await?);
+    let peers = chosen.map(|(peers, _)| peers);
+    let mut pairs = rows(node, app, user, peers).await?;
+    pairs.extend(only_pinned(node, app, user, peers).await?);
     let pairs = with_heads(node, app, pairs).await?;
-    let is_chosen_group = |group: &GroupId| is_chosen(&Contact::Group(group.clone()));
-    let groups = groups::chosen_summaries(node, app, user, is_chosen_group).await?;
+    let groups = chosen.map(|(_, groups)| groups);
+    let groups = groups::chosen_summaries(node, app, user, groups).await?;
     let is_in = |pair: &Summary| pair.is_listed() || (wanted.empty_too && pair.is_empty());
     let pairs = pairs.into_iter().filter(is_in).map(|pair| Listed::Pair(Box::new(pair)));
     let groups = groups.into_iter().filter(GroupSummary::is_listed);

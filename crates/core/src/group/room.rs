@@ -22,7 +22,7 @@ use crate::app::App;
 use crate::dedupe::Dedupe;
 use crate::error::Outcome;
 use crate::event::{Event, counted};
-use crate::hub::{Connection, Frame};
+use crate::hub::{Channel, Connection, Frame};
 use crate::node::Node;
 use crate::rows::{GroupMessageRow, TipRow};
 
@@ -279,7 +279,7 @@ pub(crate) fn join(
             app.rooms.enter(group, user, tiny_id)
         })
     };
-    node.hub().listen(&(app.id(), group.id.clone()), connection, user);
+    node.hub().listen(&(app.id(), Channel::Group(group.id.clone())), connection, user);
     let Some((room, is_new)) = entered else { return false };
     // The connection may have ended meanwhile: the device has another one, or nobody else gives the seat back.
     if connection.with_session(|s| s.is_none_or(|s| s.inst_id != inst_id)) {
@@ -287,7 +287,7 @@ pub(crate) fn join(
             leave_all(node, app, user, inst_id);
             return false;
         };
-        node.hub().listen(&(app.id(), group.id.clone()), &other, user);
+        node.hub().listen(&(app.id(), Channel::Group(group.id.clone())), &other, user);
     }
     if is_new {
         tell_moving(node, &room, TipKind::Joined, user, faces);
@@ -308,7 +308,7 @@ pub(crate) fn leave(node: &Node, app: &App, user: &UserId, inst_id: u32, group: 
         }
     }
     if let Some(connection) = node.hub().device(app.id(), user, inst_id) {
-        node.hub().unlisten(&(app.id(), group.clone()), &connection);
+        node.hub().unlisten(&(app.id(), Channel::Group(group.clone())), &connection);
     }
     vacate(node, app, user, group);
     true
@@ -333,7 +333,7 @@ pub(crate) fn leave_all(node: &Node, app: &App, user: &UserId, inst_id: u32) {
 fn give_back(node: &Node, app: &App, user: &UserId, inst_id: u32, seats: Seats) {
     for group in seats.rooms {
         if let Some(connection) = node.hub().device(app.id(), user, inst_id) {
-            node.hub().unlisten(&(app.id(), group.clone()), &connection);
+            node.hub().unlisten(&(app.id(), Channel::Group(group.clone())), &connection);
         }
         vacate(node, app, user, &group);
     }
@@ -388,7 +388,7 @@ pub(crate) fn resume(
     let heard = lost.map_or(node.now(), |(_, heard)| heard);
     let since = UnixMillis(heard.0.saturating_sub(RESUME_SLACK_MS));
     for group in rooms {
-        node.hub().listen(&(app.id(), group.clone()), connection, user);
+        node.hub().listen(&(app.id(), Channel::Group(group.clone())), connection, user);
         let Some(room) = app.rooms.find(&group) else { continue };
         let missed: Vec<GroupPiece> = {
             let state = lock(&room.state);

@@ -4,15 +4,16 @@
 //! a device). A user's sessions are found under (app, user). Nothing here awaits: whoever publishes
 //! appends to queues, and the gateway task of each socket writes them out.
 //!
-//! What goes to one user is queued at once. What goes to a group or live room goes through its
-//! [`topic`]: each shard of the server walks the listeners whose sockets it owns.
+//! What goes to one user is queued at once. What goes to a group or live room, or to those who watch a user's
+//! status, goes through a [`topic`]: each shard of the server walks the listeners whose sockets it owns.
 //!
-//! Locks are taken in this order: who is expected to sync, a connection's topics, the users of a shard, the
-//! topics of a shard, a topic's pace, its listeners, a fan-out, a connection's session, its sync, its queue.
+//! Locks are taken in this order: what was told of presence, who is expected to sync, a connection's topics,
+//! the users of a shard, the topics of a shard, a topic's pace, its listeners, a fan-out, a connection's
+//! session, its sync, its queue.
 
 pub(crate) mod topic;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, Weak};
@@ -116,6 +117,8 @@ pub struct Connection {
     cookie_ms: AtomicU64,
     sync: Mutex<Sync>,
     turns: Semaphore,
+    /// The client has closed it, and did not say that it goes on elsewhere.
+    left: AtomicBool,
 }
 
 /// The right to take effect before all later requests of a connection that wait for theirs.
@@ -228,6 +231,7 @@ impl Connection {
             cookie_ms: AtomicU64::new(0),
             sync: Mutex::default(),
             turns: Semaphore::new(1),
+            left: AtomicBool::new(false),
         })
     }
 
@@ -236,6 +240,17 @@ impl Connection {
         let permit = self.turns.acquire().await.expect("it is never closed");
         permit.forget();
         Turn { connection: self.clone(), ended: AtomicBool::new(false) }
+    }
+
+    /// The client closes the connection for good: it does not come back on another one.
+    pub fn leave(&self) {
+        self.left.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether nobody needs to wait for the client to come back: it has left, or was silent for so long that
+    /// it would be back.
+    pub(crate) fn is_left(&self) -> bool {
+        self.left.load(Ordering::Relaxed) || self.queue.closed() == Some(CloseReason::Silent)
     }
 
     /// What waits to be written.
@@ -323,6 +338,11 @@ impl Connection {
             }
             Sync::No => {}
         }
+        self.queue.push(frame.variant(self.compress));
+    }
+
+    /// Queues a push that no sync counts: it takes its place among the frames of topics.
+    pub(crate) fn push_past_sync(&self, frame: &Frame) {
         self.queue.push(frame.variant(self.compress));
     }
 
@@ -494,8 +514,16 @@ impl SendQueue {
 
 type UserKey = (SdkAppId, UserId);
 type Sessions = HashMap<UserKey, Vec<Arc<Connection>>>;
-/// A group or live room.
-pub(crate) type TopicKey = (SdkAppId, GroupId);
+/// What connections listen to.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) enum Channel {
+    /// What is said in a group or live room.
+    Group(GroupId),
+    /// The status of a user.
+    Status(UserId),
+}
+
+pub(crate) type TopicKey = (SdkAppId, Channel);
 type Topics = HashMap<TopicKey, Arc<Topic>>;
 
 /// All sessions of this node.
@@ -532,11 +560,39 @@ impl Hub {
     /// Lets a connection listen to a group if it has a session of `user`.
     pub(crate) fn listen(&self, key: &TopicKey, connection: &Arc<Connection>, user: &UserId) {
         let mut own = lock(&connection.topics);
-        let is_theirs = |s: Option<&Session>| s.is_some_and(|s| (s.app, &s.user) == (key.0, user));
         // Looked at under the lock: a logout that comes later takes this topic away, too.
-        if !connection.with_session(is_theirs) {
+        if is_of(connection, key.0, user) {
+            self.join(&mut own, key, connection);
+        }
+    }
+
+    /// Lets a connection listen to the statuses of these users, and of no others, if it has a session of
+    /// `owner`.
+    pub(crate) fn watch(
+        &self,
+        app: SdkAppId,
+        connection: &Arc<Connection>,
+        owner: &UserId,
+        watched: &[UserId],
+    ) {
+        let mut own = lock(&connection.topics);
+        if !is_of(connection, app, owner) {
             return;
         }
+        let wanted: HashSet<&UserId> = watched.iter().collect();
+        own.retain(|topic| match &topic.key.1 {
+            Channel::Status(user) if !wanted.contains(user) => {
+                self.remove(topic, connection);
+                false
+            }
+            Channel::Status(_) | Channel::Group(_) => true,
+        });
+        for user in watched {
+            self.join(&mut own, &(app, Channel::Status(user.clone())), connection);
+        }
+    }
+
+    fn join(&self, own: &mut Vec<Arc<Topic>>, key: &TopicKey, connection: &Arc<Connection>) {
         let mut topics = lock(part(&self.topics, key));
         let new = || Topic::new(key.clone(), self.fan_outs.len());
         let topic = topics.entry(key.clone()).or_insert_with(new);
@@ -725,6 +781,10 @@ impl Hub {
         let (frame, place) = frame();
         targets.map(|connection| connection.push(&frame, place.as_ref())).count()
     }
+}
+
+fn is_of(connection: &Connection, app: SdkAppId, user: &UserId) -> bool {
+    connection.with_session(|s| s.is_some_and(|s| (s.app, &s.user) == (app, user)))
 }
 
 fn part<'a, K: std::hash::Hash, T>(parts: &'a [Mutex<T>], key: &K) -> &'a Mutex<T> {

@@ -1,4 +1,4 @@
-//! Topics: a group or live room, and the connections that listen to it.
+//! Topics: a group or live room, or the status of a user, and the connections that listen to it.
 //!
 //! A message is encoded once. It goes to a topic, not to members: the topic knows its listeners by the
 //! shard that owns their sockets, and each shard gets one [`Delivery`], which it walks in slices, so that
@@ -90,7 +90,7 @@ impl Piece {
     }
 }
 
-/// A group or live room, as far as the hub is concerned.
+/// A group or live room, or the status of a user, as far as the hub is concerned.
 pub(crate) struct Topic {
     pub(super) key: TopicKey,
     shards: Box<[Mutex<Listeners>]>,
@@ -258,7 +258,8 @@ impl Batch {
             }
         }
         let for_all = |piece: &Piece| piece.only.is_none();
-        let messages = gathered.iter().filter(|piece| for_all(piece)).count();
+        let is_counted = |piece: &&Piece| for_all(piece) && !piece.piece.is_status();
+        let messages = gathered.iter().filter(is_counted).count();
         Self { frames: frames(gathered, for_all), messages, others }
     }
 

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use teahouse_proto::error::{Error, ErrorCode};
 
 use crate::rows::{ProfileKind, ProfileRow, ProfileValueRow};
-use crate::settings::AppSettings;
+use crate::settings::{AppSettings, FieldNames};
 
 /// A value: text of at most 500 bytes, or an unsigned number.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -82,8 +82,20 @@ const TAGS: &[(&str, Kind)] = &[
     ("Tag_Profile_IM_Role", U32),
 ];
 
-/// A tag that a user's own client must not change.
-const ADMIN_ONLY: &str = "Tag_Profile_IM_AdminForbidType";
+/// Whether a user's own client must not change `tag`.
+fn is_admin_only(tag: &str, settings: &AppSettings) -> bool {
+    tag == "Tag_Profile_IM_AdminForbidType"
+        || is_named(tag, &settings.profile_custom_fields_admin_only)
+}
+
+/// Whether clients may read `tag`.
+pub(crate) fn is_readable(tag: &str, settings: &AppSettings) -> bool {
+    !is_named(tag, &settings.profile_custom_fields_hidden)
+}
+
+fn is_named(tag: &str, fields: &FieldNames) -> bool {
+    tag.strip_prefix(CUSTOM).is_some_and(|keyword| fields.0.iter().any(|name| name == keyword))
+}
 
 /// Whether `tag` exists in this app.
 pub(crate) fn is_known(tag: &str, settings: &AppSettings) -> bool {
@@ -91,8 +103,8 @@ pub(crate) fn is_known(tag: &str, settings: &AppSettings) -> bool {
 }
 
 fn kind(tag: &str, settings: &AppSettings) -> Option<Kind> {
-    if let Some(keyword) = tag.strip_prefix(CUSTOM) {
-        return settings.profile_custom_fields.0.iter().any(|name| name == keyword).then_some(TEXT);
+    if tag.starts_with(CUSTOM) {
+        return is_named(tag, &settings.profile_custom_fields).then_some(TEXT);
     }
     TAGS.iter().find(|(name, _)| *name == tag).map(|(_, kind)| *kind)
 }
@@ -108,7 +120,7 @@ pub(crate) fn check(
     let Some(kind) = kind(tag, settings) else {
         return refuse(ErrorCode::ProfileTagUnknown, format!("{tag} is not a profile field here"));
     };
-    if tag == ADMIN_ONLY && !by_admin {
+    if !by_admin && is_admin_only(tag, settings) {
         return refuse(
             ErrorCode::ProfileFieldNotWritable,
             format!("{tag} is set by administrators only"),
@@ -178,7 +190,11 @@ mod tests {
 
     fn checked(tag: &str, value: ProfileValue) -> Option<i32> {
         let mut settings = AppSettings::default();
-        settings.set("profile.custom_fields", "Color").expect("valid");
+        for (name, value) in
+            [("profile.custom_fields", "Color,Rank"), ("profile.custom_fields_admin_only", "Rank")]
+        {
+            settings.set(name, value).expect("valid");
+        }
         check(tag, &value, &settings, false).err().map(|error| error.code.number())
     }
 
@@ -213,5 +229,6 @@ mod tests {
         assert_eq!(checked("Tag_Profile_IM_Unheard", text_of(1)), Some(40009));
         let forbid = ProfileValue::Text("AdminForbid_Type_SendOut".into());
         assert_eq!(checked("Tag_Profile_IM_AdminForbidType", forbid), Some(40008));
+        assert_eq!(checked("Tag_Profile_Custom_Rank", text_of(1)), Some(40008));
     }
 }

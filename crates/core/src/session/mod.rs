@@ -22,6 +22,7 @@ use crate::event::{Event, LoggedIn};
 use crate::group::room;
 use crate::hub::{CloseReason, Connection, Session};
 use crate::node::Node;
+use crate::presence;
 use crate::rows::DeviceRow;
 
 /// What a client shows to prove who it is.
@@ -163,6 +164,7 @@ pub async fn disconnected(node: &Arc<Node>, connection: &Arc<Connection>) {
         tracing::warn!(user = %session.user, %failure, "a device will be told more than it missed");
     }
     let Some(session) = node.hub().logout(connection) else { return };
+    presence::connection_lost(node, &app, &session.user, connection);
     if let Err(failure) = remember_lost(node, &app, &session).await {
         tracing::warn!(user = %session.user, %failure, "a lost connection could not be recorded");
     }

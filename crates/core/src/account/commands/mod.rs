@@ -1,12 +1,10 @@
-//! `im_open_login_svc` and the status queries.
+//! The `im_open_login_svc` service.
 
 pub(crate) mod account_check;
 pub(crate) mod account_delete;
 pub(crate) mod account_import;
 pub(crate) mod kick;
 pub(crate) mod multiaccount_import;
-pub(crate) mod query_online_status;
-pub(crate) mod querystate;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -8,8 +8,13 @@ use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::Serialize;
+use teahouse_proto::ids::UserId;
 
 use super::{ProfileItem, ProfileValue};
+use crate::account;
+use crate::caller::Caller;
+use crate::entity::in_parallel;
+use crate::error::Outcome;
 
 /// The profile of one account in an answer.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -24,6 +29,24 @@ pub(crate) struct UserProfile {
     result_code: i32,
     /// The reason in words.
     result_info: String,
+}
+
+/// The profiles of accounts, in the same order; nothing for one that does not exist.
+async fn profiles(
+    caller: &Caller,
+    accounts: Vec<String>,
+) -> Outcome<Vec<(String, Option<Vec<ProfileItem>>)>> {
+    const AT_ONCE: usize = 32;
+    let profiles = in_parallel(accounts, AT_ONCE, |account| async move {
+        let found = match UserId::parse(&account) {
+            Ok(user) => account::user(caller.node(), caller.app(), &user)
+                .await?
+                .read(|state| state.account().map(|_| items(&state.profile))),
+            Err(_) => None,
+        };
+        Ok((account, found))
+    });
+    profiles.await.into_iter().collect()
 }
 
 fn items(profile: &BTreeMap<String, ProfileValue>) -> Vec<ProfileItem> {

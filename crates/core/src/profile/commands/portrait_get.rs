@@ -5,10 +5,8 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 use teahouse_proto::error::{Error, ErrorCode};
-use teahouse_proto::ids::UserId;
 
-use super::{UserProfile, items};
-use crate::account;
+use super::{UserProfile, profiles};
 use crate::caller::Caller;
 use crate::error::Outcome;
 use crate::operation::Operation;
@@ -56,13 +54,7 @@ pub(crate) async fn run(caller: Caller, request: Request) -> Outcome<Response> {
         return Err(Error::with(ErrorCode::ProfileTagUnknown, info).into());
     }
     let mut response = Response { user_profile_item: Vec::new(), fail_account: Vec::new() };
-    for to_account in accounts {
-        let found = match UserId::parse(&to_account) {
-            Ok(user) => account::user(caller.node(), caller.app(), &user)
-                .await?
-                .read(|state| state.account().map(|_| items(&state.profile))),
-            Err(_) => None,
-        };
+    for (to_account, found) in profiles(&caller, accounts).await? {
         response.user_profile_item.push(match found {
             Some(mut profile_item) => {
                 profile_item.retain(|item| request.tag_list.contains(&item.tag));

@@ -1,4 +1,4 @@
-//! `profile/portrait_get_all`: all values of up to 100 profiles, for clients.
+//! `profile/portrait_get_all`: all values of up to 100 profiles that clients may read.
 //!
 //! Callers: users. Accounts that do not exist are left out. Every profile has at least an (empty)
 //! nickname: one of the client packages cannot log in without.
@@ -6,11 +6,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use teahouse_proto::error::{Error, ErrorCode};
-use teahouse_proto::ids::UserId;
 
 use super::portrait_get::ACCOUNTS_MAX;
-use super::{UserProfile, items};
-use crate::account;
+use super::{UserProfile, profiles};
 use crate::caller::Caller;
 use crate::error::Outcome;
 use crate::operation::Operation;
@@ -52,12 +50,12 @@ pub(crate) async fn run(caller: Caller, request: Request) -> Outcome<Response> {
         let info = format!("{} accounts, at most {ACCOUNTS_MAX}", request.user_item.len());
         return Err(Error::with(ErrorCode::ProfileBadParameter, info).into());
     }
-    let mut user_profile_item = Vec::with_capacity(request.user_item.len());
-    for WantedUser { to_account } in request.user_item {
-        let Ok(user) = UserId::parse(&to_account) else { continue };
-        let entity = account::user(caller.node(), caller.app(), &user).await?;
-        let found = entity.read(|state| state.account().map(|_| items(&state.profile)));
+    let settings = &caller.app().facts().settings;
+    let accounts = request.user_item.into_iter().map(|wanted| wanted.to_account).collect();
+    let mut user_profile_item = Vec::new();
+    for (to_account, found) in profiles(&caller, accounts).await? {
         let Some(mut profile_item) = found else { continue };
+        profile_item.retain(|item| profile::is_readable(&item.tag, settings));
         if !profile_item.iter().any(|item| item.tag == profile::NICK) {
             let value = ProfileValue::Text(String::new());
             profile_item.push(ProfileItem { tag: profile::NICK.to_owned(), value });

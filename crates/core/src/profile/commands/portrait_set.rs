@@ -57,12 +57,16 @@ pub(crate) async fn run(caller: Caller, request: Request) -> Outcome<Empty> {
             return Err(ErrorCode::ProfileAccountUnknown.into());
         }
         state.set_profile(&items, change);
-        change.event(Event::ProfileChanged(ProfileChanged {
-            app: caller.app().id(),
-            user: user.clone(),
-            items: items.clone(),
-            origin: caller.origin(),
-        }));
+        let readable = items.iter().filter(|item| profile::is_readable(&item.tag, settings));
+        let readable: Vec<ProfileItem> = readable.cloned().collect();
+        if !readable.is_empty() {
+            change.event(Event::ProfileChanged(ProfileChanged {
+                app: caller.app().id(),
+                user: user.clone(),
+                items: readable,
+                origin: caller.origin(),
+            }));
+        }
         Ok(())
     })
     .await?;

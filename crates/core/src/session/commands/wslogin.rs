@@ -21,8 +21,10 @@ use crate::entity::Change;
 use crate::error::Outcome;
 use crate::event::{DevicesKicked, Event, LoggedIn};
 use crate::group::room;
-use crate::hub::{Connection, Session};
+use crate::hub::{Channel, Connection, Session};
 use crate::operation::Operation;
+use crate::presence;
+use crate::presence::commands::encoded;
 use crate::request;
 use crate::robot;
 use crate::rows::DeviceRow;
@@ -51,7 +53,7 @@ pub(crate) struct Response {
     /// The server's time, unix seconds.
     time_stamp: UnixSeconds,
     /// The user's custom status, base64.
-    custom_status: &'static str,
+    custom_status: String,
     /// What the server offers, the rightmost character is bit 0.
     purchase_bits: String,
     /// Appended to media addresses; none is needed here.
@@ -124,11 +126,16 @@ pub(crate) async fn run(caller: Caller, _: Request) -> Outcome<Response> {
     node.hub().login(&connection, session);
     // Whoever ended this login since it was durable has not found it in the hub; whoever does so from
     // now on will.
-    let still = account::user(node, app, user).await?.read(|state| check_claims(state, &claims));
-    if let Err(refused) = still {
-        node.hub().logout(&connection);
-        return Err(refused.into());
-    }
+    let still = account::user(node, app, user)
+        .await?
+        .read(|state| check_claims(state, &claims).map(|()| state.custom_status().to_owned()));
+    let custom_status = match still {
+        Ok(custom_status) => custom_status,
+        Err(refused) => {
+            node.hub().logout(&connection);
+            return Err(refused.into());
+        }
+    };
     // The socket may have gone while the login was made durable: nobody else would detach it now.
     if connection.queue().closed().is_some() {
         node.hub().logout(&connection);
@@ -151,13 +158,14 @@ pub(crate) async fn run(caller: Caller, _: Request) -> Outcome<Response> {
         hello_interval: settings.login_hello_s,
         inst_id,
         time_stamp: caller.now().seconds(),
-        custom_status: "",
+        custom_status: encoded(&custom_status),
         purchase_bits: node.registry().feature_bits(),
         rich_msg_auth_key: "",
     })
 }
 
-/// Lets the connection listen to the user's groups, and to the rooms that the device was in.
+/// Lets the connection listen to the user's groups, to the rooms that the device was in, and to the statuses
+/// that it watches.
 async fn listen(
     caller: &Caller,
     viewer: (&UserId, TinyId, u32),
@@ -165,10 +173,11 @@ async fn listen(
 ) -> Outcome<()> {
     let (node, app, (user, _, inst_id)) = (caller.node(), caller.app(), viewer);
     for group in conversation::groups::listened(node, app, user).await? {
-        node.hub().listen(&(app.id(), group), connection, user);
+        node.hub().listen(&(app.id(), Channel::Group(group)), connection, user);
     }
     room::resume(node, app, user, inst_id, connection);
-    room::enter_again(node, app, viewer, connection).await
+    room::enter_again(node, app, viewer, connection).await?;
+    presence::resume(node, app, &presence::Device { user, inst_id, connection }).await
 }
 
 /// A device that comes back before its old socket was found dead: what was pushed into that since it was
@@ -233,17 +242,20 @@ fn admit_device(
         login_ms: now_ms,
         ..DeviceRow::default()
     });
-    forget_oldest(&mut row.devices);
+    let forgotten = forget_oldest(&mut row.devices);
     state.put_devices(change);
+    for inst_id in forgotten.into_iter().chain([inst_id]) {
+        state.forget_watched(inst_id, change);
+    }
     inst_id
 }
 
-/// Keeps the list bounded: what ended goes before what is logged in, the oldest first.
-fn forget_oldest(devices: &mut Vec<DeviceRow>) {
+/// Keeps the list bounded: what ended goes before what is logged in, the oldest first. Answers with what went.
+fn forget_oldest(devices: &mut Vec<DeviceRow>) -> Vec<u32> {
     let ended = devices.iter().filter(|device| !device.is_logged_in()).count();
     let surplus = ended.saturating_sub(ENDED_MAX).max(devices.len().saturating_sub(DEVICES_MAX));
     devices.sort_by_key(|device| (device.is_logged_in(), device.login_ms));
-    devices.drain(..surplus);
+    devices.drain(..surplus).map(|device| device.inst_id).collect()
 }
 
 /// Ends the logins that exclude this one. A device that comes back is checked too: it may have been
@@ -280,6 +292,7 @@ fn kick_excluded(
                 device.kicked_by_platform = own.platform.number();
             }
         }
+        devices.iter().for_each(|inst_id| state.forget_watched(*inst_id, change));
         if !devices.is_empty() {
             change.event(Event::DevicesKicked(DevicesKicked {
                 app: caller.app().id(),
@@ -314,11 +327,11 @@ mod tests {
     fn ended_sessions_are_forgotten_before_logins_and_the_oldest_first() {
         let mut devices: Vec<_> = (1..=12).map(|n| device(n, 255)).collect();
         devices.push(device(0, 0));
-        forget_oldest(&mut devices);
+        assert_eq!(forget_oldest(&mut devices), [1, 2, 3, 4]);
         let left: Vec<_> = devices.iter().map(|device| device.inst_id).collect();
         assert_eq!(left, [5, 6, 7, 8, 9, 10, 11, 12, 0]);
         let mut logins: Vec<_> = (1..=40).map(|n| device(n, 0)).collect();
-        forget_oldest(&mut logins);
+        assert_eq!(forget_oldest(&mut logins).len(), 8);
         assert_eq!((logins.len(), logins[0].inst_id), (DEVICES_MAX, 9));
     }
 }

@@ -28,6 +28,7 @@ pub(crate) async fn run(caller: Caller, _: Request) -> Outcome<Empty> {
         if let Some(device) = own.filter(|device| device.is_logged_in()) {
             device.ended = DeviceRow::LOGGED_OUT;
             state.put_devices(change);
+            state.forget_watched(identity.inst_id, change);
         }
         Ok(())
     })

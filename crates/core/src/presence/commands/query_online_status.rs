@@ -7,12 +7,12 @@ use serde::Serialize;
 use teahouse_proto::error::{Error, ErrorCode};
 use teahouse_proto::ids::UserId;
 use teahouse_proto::platform::Platform;
-use teahouse_proto::time::UnixMillis;
 
-use crate::account;
 use crate::caller::Caller;
+use crate::entity::in_parallel;
 use crate::error::Outcome;
 use crate::operation::Operation;
+use crate::presence::{self, AT_ONCE, Status, overall};
 use crate::request;
 
 pub(crate) const OPERATION: Operation<Request, Response> =
@@ -50,9 +50,9 @@ struct AccountStatus {
 }
 
 /// Status on one platform.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
-pub(super) struct PlatformStatus {
+struct PlatformStatus {
     platform: Platform,
     status: Status,
 }
@@ -66,19 +66,7 @@ pub(super) struct UnknownAccount {
     error_code: i32,
 }
 
-/// How an account can be reached.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
-pub(super) enum Status {
-    /// Not at all.
-    Offline,
-    /// By offline push: a phone or tablet that lost its connection and did not log out.
-    PushOnline,
-    /// It is connected.
-    Online,
-}
-
 const ACCOUNTS_MAX: usize = 500;
-const DAY_MS: u64 = 86_400_000;
 
 pub(crate) async fn run(caller: Caller, request: Request) -> Outcome<Response> {
     let detailed = request.is_need_detail == Some(1);
@@ -88,13 +76,18 @@ pub(crate) async fn run(caller: Caller, request: Request) -> Outcome<Response> {
         .map(|(to_account, platforms)| AccountStatus {
             to_account,
             status: overall(&platforms),
-            detail: if detailed { platforms } else { Vec::new() },
+            detail: if detailed { detail(platforms) } else { Vec::new() },
         })
         .collect();
     Ok(Response { query_result, error_list })
 }
 
-type Found = Vec<(String, Vec<PlatformStatus>)>;
+fn detail(platforms: Vec<(Platform, Status)>) -> Vec<PlatformStatus> {
+    let detail = |(platform, status)| PlatformStatus { platform, status };
+    platforms.into_iter().map(detail).collect()
+}
+
+type Found = Vec<(String, Vec<(Platform, Status)>)>;
 
 /// The platforms of each account that exists, and the accounts that do not.
 pub(super) async fn query(
@@ -106,12 +99,15 @@ pub(super) async fn query(
         1..=ACCOUNTS_MAX => {}
         _ => return Err(ErrorCode::TooManyTargets.into()),
     }
+    let platforms = in_parallel(accounts.clone(), AT_ONCE, |account| async move {
+        match UserId::parse(&account) {
+            Ok(user) => presence::platforms(caller.node(), caller.app(), &user).await,
+            Err(_) => Ok(None),
+        }
+    });
+    let platforms: Vec<_> = platforms.await.into_iter().collect::<Outcome<_>>()?;
     let (mut found, mut unknown) = (Vec::new(), Vec::new());
-    for to_account in accounts {
-        let platforms = match UserId::parse(&to_account) {
-            Ok(user) => platforms(caller, &user).await?,
-            Err(_) => None,
-        };
+    for (to_account, platforms) in accounts.into_iter().zip(platforms) {
         match platforms {
             Some(platforms) => found.push((to_account, platforms)),
             None => {
@@ -126,42 +122,4 @@ pub(super) async fn query(
         return Err(Error::new(ErrorCode::AccountNotImported).with_extra(extra).into());
     }
     Ok((found, unknown))
-}
-
-pub(super) fn overall(platforms: &[PlatformStatus]) -> Status {
-    platforms.iter().map(|platform| platform.status).max().unwrap_or(Status::Offline)
-}
-
-async fn platforms(caller: &Caller, user: &UserId) -> Outcome<Option<Vec<PlatformStatus>>> {
-    let app = caller.app();
-    let entity = account::user(caller.node(), app, user).await?;
-    let connected: Vec<u32> = caller
-        .node()
-        .hub()
-        .connections(app.id(), user)
-        .iter()
-        .filter_map(|connection| connection.with_session(|s| s.map(|s| s.inst_id)))
-        .collect();
-    let kept_ms = u64::from(app.facts().settings.presence_push_days) * DAY_MS;
-    Ok(entity.read(|state| {
-        state.account()?;
-        let mut platforms: Vec<PlatformStatus> = Vec::new();
-        for device in &state.devices.devices {
-            let platform = Platform::from_number(device.platform);
-            let online = connected.contains(&device.inst_id);
-            let reachable = device.is_logged_in()
-                && platform.takes_offline_push()
-                && caller.now() < UnixMillis(device.lost_ms.max(device.login_ms) + kept_ms);
-            let status = match (online, reachable) {
-                (true, _) => Status::Online,
-                (false, true) => Status::PushOnline,
-                (false, false) => continue,
-            };
-            match platforms.iter_mut().find(|known| known.platform == platform) {
-                Some(known) => known.status = known.status.max(status),
-                None => platforms.push(PlatformStatus { platform, status }),
-            }
-        }
-        Some(platforms)
-    }))
 }

@@ -5,10 +5,11 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::query_online_status::{Status, UnknownAccount, overall, query};
+use super::query_online_status::{UnknownAccount, query};
 use crate::caller::Caller;
 use crate::error::Outcome;
 use crate::operation::Operation;
+use crate::presence::{Status, overall};
 use crate::request;
 
 pub(crate) const OPERATION: Operation<Request, Response> =
