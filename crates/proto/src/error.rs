@@ -227,6 +227,7 @@ error_codes! {
         MessageKeyInvalid = 20021, Never, "the key of the message is not valid";
         MessageUnknown = 20022, Never, "there is no such message";
         AlreadyRecalled = 20023, Never, "the message has been recalled already";
+        ModifiedMessageUnknown = 20026, Never, "there is no such message to modify";
         ModifyConflict = 20027, Never, "the message was changed meanwhile, read it again first";
         ModifyBusy = 20028, Later, "the message is being changed by someone else";
         PushTokenBeforeLogin = 21005, Never, "a push token can be set after login only";

@@ -4,6 +4,7 @@
 //! straight from the server's state into the bytes that all recipients share. To whom an event goes
 //! is not known here.
 
+mod change;
 mod group;
 
 use base64::Engine;
@@ -19,6 +20,10 @@ use crate::message::{MessageBody, SendControl};
 use crate::platform::Platform;
 use crate::time::UnixSeconds;
 
+pub use change::{
+    ExtensionChange, ExtensionNotice, ExtensionValue, MessageRef, ModifiedMessage, Reaction,
+    ReactionNotice, ReceiptNotice, WithdrawnMessage,
+};
 pub use group::{
     EVENT_AT, EVENT_MESSAGE, EVENT_NOTICE, EVENT_TIP, Face, GroupAt, GroupAtTip, GroupChanges,
     GroupContent, GroupInfo, GroupMessage, GroupNotice, GroupRead, GroupTip, NameCard, NoticeKind,
@@ -102,12 +107,12 @@ pub struct C2cMessage<'a> {
 }
 
 /// Who recalled a message.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Copy, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct RevokerInfo<'a> {
     /// The user.
     #[serde(rename = "Revoker_Account")]
-    pub revoker: &'a UserId,
+    pub revoker: &'a str,
     /// Free text; may be empty.
     pub reason: &'a str,
 }
@@ -136,6 +141,8 @@ pub enum C2cNotice<'a> {
         /// 0 notify, 1 discard, 2 do not notify.
         option: u32,
     },
+    /// To both sides: these were withdrawn. Clients take one off the unread count for each.
+    Withdrawn(&'a [WithdrawnMessage<'a>]),
     /// To a session that ends.
     Kickout(Kickout),
 }
@@ -288,6 +295,14 @@ pub enum Event<'a> {
     AllRead(AllRead<'a>),
     /// The user's overall receive option changed on another device.
     DoNotDisturb(DoNotDisturb),
+    /// One-to-one messages that were modified.
+    MessagesModified(&'a [ModifiedMessage<'a>]),
+    /// One-to-one messages that their receiver has read.
+    Receipts(ReceiptNotice<'a>),
+    /// Reactions to one-to-one messages.
+    Reactions(&'a [ReactionNotice<'a>]),
+    /// Extensions of a one-to-one message.
+    Extensions(ExtensionNotice<'a>),
 }
 
 /// What was read at once on another device.
@@ -469,6 +484,10 @@ impl Serialize for Event<'_> {
             Self::DoNotDisturb(setting) => {
                 Numbered { event: EVENT_DO_NOT_DISTURB, data: setting }.serialize(serializer)
             }
+            Self::MessagesModified(messages) => entry(serializer, 18, "C2cMsgModNotifys", messages),
+            Self::Receipts(notice) => notice.serialize(serializer),
+            Self::Reactions(notices) => entry(serializer, 21, "MsgReactionNotifyList", notices),
+            Self::Extensions(notice) => entry(serializer, 20, "MsgExtensionNotify", notice),
         }
     }
 }
@@ -553,6 +572,10 @@ impl Serialize for C2cNotice<'_> {
             Self::ReceiveOption { peer, option } => {
                 let sync = OptionSync { peer, mute_notifications: option };
                 Single("MuteNotificationsSync", sync).serialize(serializer)
+            }
+            Self::Withdrawn(messages) => {
+                let messages = Single("C2cWithdrawInfoArray", messages);
+                Single("WithdrawC2cMsgNotify", messages).serialize(serializer)
             }
             Self::Kickout(kickout) => Single("KickoutMsgNotify", kickout).serialize(serializer),
         }
@@ -857,7 +880,7 @@ mod tests {
             msg_life_time: Some(0),
             send_msg_control: SendControl { no_unread: true, ..SendControl::default() },
             is_sync: true,
-            revoker_info: Some(RevokerInfo { revoker: &alice, reason: "typo" }),
+            revoker_info: Some(RevokerInfo { revoker: alice.as_str(), reason: "typo" }),
             msg_key: Some(MsgKey { seq: 1, random: 2, time: UnixSeconds(3) }),
             ..message(&bob, &alice, &body)
         };
