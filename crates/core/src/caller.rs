@@ -8,6 +8,7 @@ use teahouse_proto::time::{UnixMillis, UnixSeconds};
 
 use crate::app::App;
 use crate::error::Outcome;
+use crate::event::Origin;
 use crate::hub::{Connection, Turn};
 use crate::node::Node;
 use crate::session::Credentials;
@@ -96,6 +97,16 @@ impl Caller {
     pub fn origin(&self) -> Option<u32> {
         match &self.who {
             Who::User(identity) => Some(identity.inst_id),
+            Who::Admin(_) | Who::Guest { .. } | Who::System => None,
+        }
+    }
+
+    /// The same, for what the devices of several users are told.
+    pub(crate) fn origin_of_both(&self) -> Option<Origin> {
+        match &self.who {
+            Who::User(Identity { user, inst_id, .. }) => {
+                Some(Origin { user: user.clone(), inst_id: *inst_id })
+            }
             Who::Admin(_) | Who::Guest { .. } | Who::System => None,
         }
     }

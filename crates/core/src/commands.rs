@@ -4,8 +4,8 @@ use crate::account::commands::{
     account_check, account_delete, account_import, kick, multiaccount_import,
 };
 use crate::conversation::commands::{
-    batch_delete, create_contact_group, del_contact_group, delete, get_contact_group, get_list,
-    mark_contact, page_get, search_contact_group, top, update_contact_group,
+    batch_delete, clear_msg, create_contact_group, del_contact_group, delete, get_contact_group,
+    get_list, mark_contact, page_get, search_contact_group, top, update_contact_group,
 };
 use crate::group::commands::{
     add_group_member, apply_join_group, batch_get_group_notify, change_group_owner, create_group,
@@ -20,10 +20,12 @@ use crate::merged::commands::{get_relay_json_msg, save_relay_json_msg};
 use crate::mute::commands::{getnospeaking, setnospeaking};
 use crate::operation::Registry;
 use crate::pair::commands::{
-    admin_getroammsg, admin_set_msg_read, batchsendmsg, deletemsg, get_c2c_peer_mute_notifications,
-    get_c2c_unread_msg_num, get_peer_read_time, getmsg, getroammsg, importmsg, msgreaded,
-    read_all_unread_msg, sendmsg, set_c2c_peer_mute_notifications, ws_get_do_not_disturb,
-    ws_set_do_not_disturb,
+    admin_getroammsg, admin_msgwithdraw, admin_set_msg_read, batchsendmsg, c2c_msg_read_receipt,
+    delete_c2c_msg_ramble, deletemsg, get_c2c_peer_mute_notifications, get_c2c_unread_msg_num,
+    get_key_values, get_peer_read_time, getmsg, getroammsg, importmsg, modify_c2c_msg, msgreaded,
+    msgwithdraw, reaction_add, reaction_del, reaction_iterate, reaction_multi_stat,
+    read_all_unread_msg, sendmsg, set_c2c_peer_mute_notifications, set_key_values,
+    ws_get_do_not_disturb, ws_set_do_not_disturb,
 };
 use crate::presence::commands::{
     query_online_status, querystate, ws_get_user_status, ws_set_custom_status, ws_status_subscribe,
@@ -89,6 +91,18 @@ pub fn registry() -> Registry {
         // mutes everywhere
         .on(setnospeaking::OPERATION, setnospeaking::run)
         .on(getnospeaking::OPERATION, getnospeaking::run)
+        // what becomes of one-to-one messages
+        .on(msgwithdraw::OPERATION, msgwithdraw::run)
+        .on(admin_msgwithdraw::OPERATION, admin_msgwithdraw::run)
+        .on(modify_c2c_msg::OPERATION, modify_c2c_msg::run)
+        .on(delete_c2c_msg_ramble::OPERATION, delete_c2c_msg_ramble::run)
+        .on(c2c_msg_read_receipt::OPERATION, c2c_msg_read_receipt::run)
+        .on(set_key_values::OPERATION, set_key_values::run)
+        .on(get_key_values::OPERATION, get_key_values::run)
+        .on(reaction_add::OPERATION, reaction_add::run)
+        .on(reaction_del::OPERATION, reaction_del::run)
+        .on(reaction_multi_stat::OPERATION, reaction_multi_stat::run)
+        .on(reaction_iterate::OPERATION, reaction_iterate::run)
         // conversations
         .on(page_get::OPERATION, page_get::run)
         .on(get_list::OPERATION, get_list::run)
@@ -99,6 +113,7 @@ pub fn registry() -> Registry {
         .on(create_contact_group::OPERATION, create_contact_group::run)
         .on(update_contact_group::OPERATION, update_contact_group::run)
         .on(del_contact_group::OPERATION, del_contact_group::run)
+        .on(clear_msg::OPERATION, clear_msg::run)
         .on(get_contact_group::OPERATION, get_contact_group::run)
         .on(search_contact_group::OPERATION, search_contact_group::run)
         // relations

@@ -65,6 +65,14 @@ impl Change {
         self.writes.push(Write::DeleteRange { from, to });
     }
 
+    /// Writes also what `other` writes, behind it.
+    pub(crate) fn take(&mut self, other: Self) {
+        self.writes.extend(other.writes);
+        self.events.extend(other.events);
+        self.jobs |= other.jobs;
+        self.relaxed |= other.relaxed;
+    }
+
     /// Something that must follow in other entities: carried out after this commit, at least once.
     pub(crate) fn job(&mut self, node: &Node, job: Job) {
         self.put(key::job(node.next_id()), &JobRow { job: Some(job) });

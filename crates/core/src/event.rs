@@ -6,7 +6,7 @@ use std::sync::Arc;
 use teahouse_proto::ids::{GroupId, SdkAppId, TinyId, UserId};
 use teahouse_proto::message::{CallbackControl, MessageBody};
 use teahouse_proto::platform::Platform;
-use teahouse_proto::push::{DoNotDisturb, KickType};
+use teahouse_proto::push::{DoNotDisturb, ExtensionChange, KickType};
 use teahouse_proto::time::UnixSeconds;
 
 use crate::conversation::contacts::{Contact, Folder, Marked};
@@ -20,6 +20,16 @@ use crate::rows::PairKey;
 pub enum Event {
     /// A one-to-one message was accepted.
     MessageSent(Arc<MessageSent>),
+    /// A one-to-one message was withdrawn.
+    MessageWithdrawn(Arc<MessageWithdrawn>),
+    /// A one-to-one message says something else now.
+    MessageModified(Arc<MessageModified>),
+    /// The receiver has confirmed that he has read single messages.
+    MessagesConfirmed(Arc<MessagesConfirmed>),
+    /// Extensions of a one-to-one message were written.
+    ExtensionsChanged(Arc<ExtensionsChanged>),
+    /// Somebody has reacted to a one-to-one message, or has taken that back.
+    ReactionsChanged(Arc<ReactionsChanged>),
     /// A user has read a conversation up to a time.
     MessagesRead(MessagesRead),
     /// A user has read many conversations at once.
@@ -87,6 +97,21 @@ impl Event {
     pub(crate) fn count(&self) {
         let counter = match self {
             Self::MessageSent(_) => counted!("teahouse_events_total", "event" => "message_sent"),
+            Self::MessageWithdrawn(_) => {
+                counted!("teahouse_events_total", "event" => "message_withdrawn")
+            }
+            Self::MessageModified(_) => {
+                counted!("teahouse_events_total", "event" => "message_modified")
+            }
+            Self::MessagesConfirmed(_) => {
+                counted!("teahouse_events_total", "event" => "messages_confirmed")
+            }
+            Self::ExtensionsChanged(_) => {
+                counted!("teahouse_events_total", "event" => "extensions_changed")
+            }
+            Self::ReactionsChanged(_) => {
+                counted!("teahouse_events_total", "event" => "reactions_changed")
+            }
             Self::MessagesRead(_) => counted!("teahouse_events_total", "event" => "messages_read"),
             Self::AllRead(_) => counted!("teahouse_events_total", "event" => "all_read"),
             Self::PeerOptionChanged(_) => {
@@ -194,6 +219,105 @@ pub struct MessageSent {
     pub ordinal: u64,
     /// The device it came from, which needs no copy.
     pub origin: Option<u32>,
+}
+
+/// The device that something came from, which needs no copy of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Origin {
+    /// Its user.
+    pub user: UserId,
+    /// Its number among the user's devices.
+    pub inst_id: u32,
+}
+
+/// A stored one-to-one message, and the number of what was changed.
+#[derive(Debug, Clone)]
+pub struct MessageName {
+    /// The app.
+    pub app: SdkAppId,
+    /// Its sender.
+    pub from: UserId,
+    /// The sender's number.
+    pub from_tiny_id: TinyId,
+    /// Its receiver.
+    pub to: UserId,
+    /// The conversation.
+    pub(crate) pair: PairKey,
+    /// Chosen by the sender.
+    pub seq: u32,
+    /// Chosen by the sender.
+    pub random: u32,
+    /// The server's second.
+    pub time: UnixSeconds,
+    /// The sender's second.
+    pub client_time: UnixSeconds,
+    /// Number of the change within the conversation.
+    pub change: u64,
+}
+
+/// See [`Event::MessageWithdrawn`].
+#[derive(Debug)]
+pub struct MessageWithdrawn {
+    /// The message.
+    pub message: MessageName,
+    /// Who has withdrawn it.
+    pub by: String,
+    /// The device that it came from, which needs no copy.
+    pub origin: Option<Origin>,
+}
+
+/// See [`Event::MessageModified`].
+#[derive(Debug)]
+pub struct MessageModified {
+    /// The message.
+    pub message: MessageName,
+    /// The elements.
+    pub body: MessageBody,
+    /// Rises with each modification.
+    pub version: u32,
+    /// Opaque to the server.
+    pub cloud_custom_data: String,
+    /// The device that it came from, which needs no copy.
+    pub origin: Option<Origin>,
+}
+
+/// See [`Event::MessagesConfirmed`].
+#[derive(Debug)]
+pub struct MessagesConfirmed {
+    /// Messages of one sender to one receiver, at least one.
+    pub messages: Vec<MessageName>,
+    /// When the receiver confirmed.
+    pub time: UnixSeconds,
+}
+
+/// See [`Event::ExtensionsChanged`].
+#[derive(Debug)]
+pub struct ExtensionsChanged {
+    /// The message.
+    pub message: MessageName,
+    /// How.
+    pub change: ExtensionChange,
+    /// Keys, values and the numbers of their writes.
+    pub values: Vec<(String, String, u64)>,
+    /// Number of the message's last write.
+    pub last: u64,
+    /// Number of the last write that removed all.
+    pub cleared: u64,
+    /// The device that it came from, which needs no copy.
+    pub origin: Option<Origin>,
+}
+
+/// See [`Event::ReactionsChanged`].
+#[derive(Debug)]
+pub struct ReactionsChanged {
+    /// The message.
+    pub message: MessageName,
+    /// The reaction that somebody gave or took back.
+    pub reaction: String,
+    /// Who gives it now.
+    pub users: Vec<UserId>,
+    /// The device that it came from, which needs no copy.
+    pub origin: Option<Origin>,
 }
 
 /// See [`Event::MessagesRead`].

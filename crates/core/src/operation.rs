@@ -56,6 +56,7 @@ families! {
     "im_open_login_svc":       AccountNotAdmin AccountBadParameter AccountBadParameter AccountInternal UnknownCommand false;
     "im_open_status":          NotAdmin JsonMalformed RequestIllegal MessageInternal UnknownCommand false;
     "openim":                  MsgNotAdmin MsgJsonMalformed MsgJsonMalformed OpenimInternal UnknownCommand false;
+    "openim_msg_ext_http_svc": NotAdmin GroupBadParameter GroupBadParameter GroupInternal GroupUnknownCommand false;
     "profile":                 ProfileNotAdmin ProfileBadParameter ProfileBadParameter ProfileInternal UnknownCommand true;
     "sns":                     RelationNotAdmin RelationBadParameter RelationBadParameter RelationInternal UnknownCommand true;
     "recentcontact":           ConversationNotAdmin ConversationBadParameter ConversationBadParameter ConversationInternal UnknownCommand true;

@@ -1,5 +1,6 @@
 //! From domain events to frames: who is told what. The only place that makes pushes.
 
+use std::cell::LazyCell;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -9,22 +10,24 @@ use teahouse_proto::message::SendControl;
 use teahouse_proto::platform::Platform;
 use teahouse_proto::push::{
     self, C2cMessage, C2cNotice, ConversationChange, ConversationGroup, ConversationMark,
-    ConversationRef, GroupAtTip, GroupNotice, GroupPiece, Kickout, NameCard, NoticeKind,
-    ProfileChange, ProfileField, PushOptions,
+    ConversationRef, ExtensionNotice, ExtensionValue, GroupAtTip, GroupNotice, GroupPiece, Kickout,
+    MessageRef, ModifiedMessage, NameCard, NoticeKind, ProfileChange, ProfileField, PushOptions,
+    Reaction, ReactionNotice, ReceiptNotice, RevokerInfo, WithdrawnMessage,
 };
 use teahouse_proto::time::UnixSeconds;
 
 use crate::conversation::contacts::{Contact, Folder, Marked};
 use crate::event::{
     AllRead, ContactChange, ConversationsChanged, ConversationsDeleted, CustomStatusSet,
-    DevicesKicked, DoNotDisturbChanged, Event, GroupCreated, GroupDismissed, GroupRead,
-    JoinAnswered, JoinAsked, MembersJoined, MembersLeft, MessageSent, MessagesRead,
-    PeerOptionChanged, ProfileChanged, ReceiveOptionChanged, RoleChanged, StatusChanged, counted,
+    DevicesKicked, DoNotDisturbChanged, Event, ExtensionsChanged, GroupCreated, GroupDismissed,
+    GroupRead, JoinAnswered, JoinAsked, MembersJoined, MembersLeft, MessageModified, MessageName,
+    MessageSent, MessageWithdrawn, MessagesConfirmed, MessagesRead, Origin, PeerOptionChanged,
+    ProfileChanged, ReactionsChanged, ReceiveOptionChanged, RoleChanged, StatusChanged, counted,
 };
 use crate::group::message::{GroupRef, GroupSaid};
 use crate::group::room;
 use crate::hub::topic::{Piece, Weight};
-use crate::hub::{Channel, Frame, TopicKey};
+use crate::hub::{Channel, Frame, Place, Placed, TopicKey};
 use crate::node::{Due, Node};
 use crate::presence::{Seen, Status};
 use crate::profile::{ProfileItem, ProfileValue};
@@ -33,6 +36,11 @@ use crate::profile::{ProfileItem, ProfileValue};
 pub(crate) fn deliver(node: &Node, event: &Event) {
     match event {
         Event::MessageSent(message) => message_sent(node, message),
+        Event::MessageWithdrawn(withdrawn) => message_withdrawn(node, withdrawn),
+        Event::MessageModified(modified) => message_modified(node, modified),
+        Event::MessagesConfirmed(confirmed) => messages_confirmed(node, confirmed),
+        Event::ExtensionsChanged(changed) => extensions_changed(node, changed),
+        Event::ReactionsChanged(changed) => reactions_changed(node, changed),
         Event::MessagesRead(read) => messages_read(node, read),
         Event::AllRead(read) => all_read(node, read),
         Event::PeerOptionChanged(changed) => peer_option_changed(node, changed),
@@ -109,6 +117,95 @@ fn c2c_message(message: &MessageSent, for_sender: bool) -> C2cMessage<'_> {
         revoker_info: None,
         msg_key: None,
     }
+}
+
+/// Tells all devices of both sides but the one that it came from.
+fn tell_both(
+    node: &Node,
+    message: &MessageName,
+    origin: Option<&Origin>,
+    events: &[push::Event<'_>],
+) {
+    let encoded = LazyCell::new(|| frame(events));
+    let what = Placed::Change { number: message.change };
+    let place = Place { pair: message.pair, what };
+    let tell = |user: &UserId| {
+        let origin = origin.filter(|origin| origin.user == *user).map(|origin| origin.inst_id);
+        node.hub().push(message.app, user, origin, || (encoded.clone(), Some(place)));
+    };
+    tell(&message.to);
+    if message.from != message.to {
+        tell(&message.from);
+    }
+}
+
+impl MessageName {
+    fn reference(&self) -> MessageRef<'_> {
+        MessageRef {
+            from: &self.from,
+            to: &self.to,
+            msg_seq: self.seq,
+            msg_random: self.random,
+            msg_time: self.time,
+            msg_client_time: self.client_time,
+            tiny_id: self.from_tiny_id,
+        }
+    }
+}
+
+fn message_withdrawn(node: &Node, withdrawn: &MessageWithdrawn) {
+    let MessageWithdrawn { message, by, origin } = withdrawn;
+    let revoker_info = RevokerInfo { revoker: by, reason: "" };
+    let told = [WithdrawnMessage { message: message.reference(), revoker_info }];
+    let notices = [C2cNotice::Withdrawn(&told)];
+    let events = [push::Event::C2cNotices(&notices)];
+    tell_both(node, message, origin.as_ref(), &events);
+}
+
+fn message_modified(node: &Node, modified: &MessageModified) {
+    let told = [ModifiedMessage {
+        message: modified.message.reference(),
+        msg_body: &modified.body,
+        msg_version: modified.version,
+        cloud_custom_data: &modified.cloud_custom_data,
+    }];
+    let events = [push::Event::MessagesModified(&told)];
+    tell_both(node, &modified.message, modified.origin.as_ref(), &events);
+}
+
+fn messages_confirmed(node: &Node, confirmed: &MessagesConfirmed) {
+    let Some(last) = confirmed.messages.last() else { return };
+    node.hub().push(last.app, &last.from, None, || {
+        let messages: Vec<_> = confirmed.messages.iter().map(MessageName::reference).collect();
+        let notice = ReceiptNotice { reader: &last.to, time: confirmed.time, messages: &messages };
+        let what = Placed::Change { number: last.change };
+        (frame(&[push::Event::Receipts(notice)]), Some(Place { pair: last.pair, what }))
+    });
+}
+
+fn extensions_changed(node: &Node, changed: &ExtensionsChanged) {
+    let values: Vec<_> = changed
+        .values
+        .iter()
+        .map(|(key, value, seq)| ExtensionValue { key, value, seq: *seq })
+        .collect();
+    let events = [push::Event::Extensions(ExtensionNotice {
+        message: changed.message.reference(),
+        change: changed.change,
+        values: &values,
+        last: changed.last,
+        cleared: changed.cleared,
+    })];
+    tell_both(node, &changed.message, changed.origin.as_ref(), &events);
+}
+
+fn reactions_changed(node: &Node, changed: &ReactionsChanged) {
+    let accounts: Vec<&UserId> = changed.users.iter().collect();
+    let reaction = Reaction { reaction: &changed.reaction, count: accounts.len(), accounts };
+    let message = changed.message.reference();
+    let told = [ReactionNotice { message, msg_reaction_summary: vec![reaction] }];
+    let events = [push::Event::Reactions(&told)];
+    tell_both(node, &changed.message, changed.origin.as_ref(), &events);
 }
 
 fn messages_read(node: &Node, read: &MessagesRead) {

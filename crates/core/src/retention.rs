@@ -1,8 +1,8 @@
 //! Retention: messages older than an app keeps are removed, in bounded steps.
 //!
 //! The day directory names the conversations that stored a message on a day. Once the whole day is too
-//! old, each of them loses its messages up to that day, a few hundred rows a commit, and the day's entries
-//! go. The app's row remembers the last day that is done, so nothing is missed while a server is off.
+//! old, each of them loses its messages up to that day and what lies beside them, a few hundred rows a
+//! commit, and the day's entries go. The app's row remembers the last day that is done, so nothing is missed while a server is off.
 
 use std::sync::Arc;
 
@@ -148,26 +148,37 @@ async fn cut_pair(
     partition: &Partition,
     before: UnixSeconds,
 ) -> Outcome<()> {
-    let (from, to) = (key::message(UnixSeconds(0), 0), key::message(before, 0));
-    loop {
-        let rows = node
-            .store()
-            .scan(partition, &from..&to, Direction::Ascending, MESSAGES_A_COMMIT)
-            .await?;
-        if rows.is_empty() {
-            return Ok(());
-        }
-        metrics::counter!("teahouse_messages_expired_total").increment(rows.len() as u64);
-        app.pairs
-            .change(
-                node,
-                &pair,
-                || Home::Pair(id, pair),
-                |_, change| {
+    let messages = (key::message(UnixSeconds(0), 0), key::message(before, 0));
+    let home = || Home::Pair(id, pair);
+    // From here on nothing is laid over a message that goes.
+    let is_changed = app
+        .pairs
+        .change(node, &pair, home, |state, change| {
+            state.head.kept_from = state.head.kept_from.max(before.0);
+            change.put(key::head(), &state.head);
+            Ok(state.head.changes > 0)
+        })
+        .await?;
+    let beside = key::beside_messages_before(before).into_iter().filter(|_| is_changed);
+    for (from, to) in std::iter::once(messages).chain(beside) {
+        loop {
+            let rows = node
+                .store()
+                .scan(partition, &from..&to, Direction::Ascending, MESSAGES_A_COMMIT)
+                .await?;
+            if rows.is_empty() {
+                break;
+            }
+            if rows.iter().any(|row| key::message_place(&row.key).is_some()) {
+                metrics::counter!("teahouse_messages_expired_total").increment(rows.len() as u64);
+            }
+            app.pairs
+                .change(node, &pair, home, |_, change| {
                     rows.iter().for_each(|row| change.delete(row.key.clone()));
                     Ok(())
-                },
-            )
-            .await?;
+                })
+                .await?;
+        }
     }
+    Ok(())
 }

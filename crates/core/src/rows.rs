@@ -62,6 +62,9 @@ pub(crate) enum DirectoryKind {
     Groups = 3,
 }
 
+/// Where a message of a one-to-one conversation stands: its second, and its ordinal.
+pub(crate) type MessagePlace = (UnixSeconds, u64);
+
 /// Conversations that keep their history apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum History {
@@ -171,6 +174,12 @@ pub(crate) mod key {
     const APPLICATION: u8 = 0x2b;
     const ENTRY: u8 = 0x30;
     const MERGED_PART: u8 = 0x31;
+    const OVERLAY: u8 = 0x40;
+    const CHANGE: u8 = 0x41;
+    const UNCOUNTED: u8 = 0x42;
+    const EXTENSIONS: u8 = 0x43;
+    const EXTENSION: u8 = 0x44;
+    const REACTIONS: u8 = 0x45;
     const MESSAGE: u8 = family::LOG;
 
     /// The entity's own row: account, pair head, app record, directory count.
@@ -386,16 +395,82 @@ pub(crate) mod key {
 
     /// A message of a one-to-one conversation: ordered by second, then by arrival.
     pub(crate) fn message(time: UnixSeconds, ordinal: u64) -> Bytes {
-        let mut key = BytesMut::with_capacity(13);
-        key.put_u8(MESSAGE);
-        key.put_u32(time.0);
-        key.put_u64(ordinal);
-        key.freeze()
+        at_place(MESSAGE, (time, ordinal), b"")
     }
 
     /// Second and ordinal of a message row.
-    pub(crate) fn message_place(key: &[u8]) -> Option<(UnixSeconds, u64)> {
-        let (time, ordinal) = key.strip_prefix(&[MESSAGE])?.split_first_chunk::<4>()?;
+    pub(crate) fn message_place(key: &[u8]) -> Option<MessagePlace> {
+        place_in(MESSAGE, key)
+    }
+
+    /// What has become of the message at this place since it was sent.
+    pub(crate) fn overlay(place: MessagePlace) -> Bytes {
+        at_place(OVERLAY, place, b"")
+    }
+
+    /// The place of the message that an overlay belongs to.
+    pub(crate) fn overlay_place(key: &[u8]) -> Option<MessagePlace> {
+        place_in(OVERLAY, key)
+    }
+
+    /// What is known of the extensions of a message together.
+    pub(crate) fn extensions(place: MessagePlace) -> Bytes {
+        at_place(EXTENSIONS, place, b"")
+    }
+
+    /// One extension of a message.
+    pub(crate) fn extension(place: MessagePlace, name: &str) -> Bytes {
+        at_place(EXTENSION, place, name.as_bytes())
+    }
+
+    /// The range that holds all extensions of a message.
+    pub(crate) fn extensions_of((time, ordinal): MessagePlace) -> (Bytes, Bytes) {
+        let end = at_place(EXTENSION, (time, ordinal.saturating_add(1)), b"");
+        (at_place(EXTENSION, (time, ordinal), b""), end)
+    }
+
+    /// The name of an extension.
+    pub(crate) fn extension_name(key: &[u8]) -> Option<&str> {
+        std::str::from_utf8(key.get(13..)?).ok()
+    }
+
+    /// The reactions to a message.
+    pub(crate) fn reactions(place: MessagePlace) -> Bytes {
+        at_place(REACTIONS, place, b"")
+    }
+
+    /// The ranges of all that lies beside the messages of before a second.
+    pub(crate) fn beside_messages_before(before: UnixSeconds) -> [(Bytes, Bytes); 4] {
+        [OVERLAY, EXTENSIONS, EXTENSION, REACTIONS]
+            .map(|family| (Bytes::copy_from_slice(&[family]), at_place(family, (before, 0), b"")))
+    }
+
+    /// An entry of a pair's log of changes.
+    pub(crate) fn logged(number: u64) -> Bytes {
+        tagged(&[CHANGE], &number.to_be_bytes())
+    }
+
+    /// Which of one side's counted messages do not count as unread any more: 256 of them.
+    pub(crate) fn uncounted(from_high: bool, chunk: u64) -> Bytes {
+        tagged(&[UNCOUNTED, u8::from(from_high)], &chunk.to_be_bytes())
+    }
+
+    /// The chunk of an [`uncounted`] row.
+    pub(crate) fn uncounted_chunk(key: &[u8]) -> Option<u64> {
+        Some(u64::from_be_bytes(key.strip_prefix(&[UNCOUNTED])?.get(1..)?.try_into().ok()?))
+    }
+
+    fn at_place(family: u8, (time, ordinal): MessagePlace, rest: &[u8]) -> Bytes {
+        let mut key = BytesMut::with_capacity(13 + rest.len());
+        key.put_u8(family);
+        key.put_u32(time.0);
+        key.put_u64(ordinal);
+        key.put_slice(rest);
+        key.freeze()
+    }
+
+    fn place_in(family: u8, key: &[u8]) -> Option<MessagePlace> {
+        let (time, ordinal) = key.strip_prefix(&[family])?.split_first_chunk::<4>()?;
         let ordinal = u64::from_be_bytes(ordinal.try_into().ok()?);
         Some((UnixSeconds(u32::from_be_bytes(*time)), ordinal))
     }
@@ -676,6 +751,18 @@ pub(crate) struct PairRow {
     /// Day (since 1970) of the last entry in the day directory.
     #[prost(uint32, tag = "6")]
     pub(crate) last_day: u32,
+    /// Number of the last change of a message; 0 while nothing lies beside the messages.
+    #[prost(uint64, tag = "7")]
+    pub(crate) changes: u64,
+    /// Number of the last entry in the log of changes.
+    #[prost(uint64, tag = "8")]
+    pub(crate) logged: u64,
+    /// Second of that entry; later ones never get an earlier second.
+    #[prost(uint32, tag = "9")]
+    pub(crate) logged_at: u32,
+    /// Messages of before this second are removed by retention, or will be at once.
+    #[prost(uint32, tag = "10")]
+    pub(crate) kept_from: u32,
 }
 
 /// One side of a pair.
@@ -689,6 +776,118 @@ pub(crate) struct SideRow {
     pub(crate) shown: u64,
     #[prost(uint32, tag = "3")]
     pub(crate) shown_time: u32,
+    /// The highest number of a counted message of this side that does not count as unread any more.
+    #[prost(uint64, tag = "4")]
+    pub(crate) uncounted_through: u64,
+}
+
+/// `Home::Pair`, what has become of a message since it was sent; the message's own row stays as it is.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct OverlayRow {
+    /// Its entry in the log of changes; 0 if it has none.
+    #[prost(uint64, tag = "1")]
+    pub(crate) logged_as: u64,
+    #[prost(message, optional, tag = "2")]
+    pub(crate) withdrawn: Option<WithdrawnRow>,
+    #[prost(message, optional, tag = "3")]
+    pub(crate) modified: Option<ModifiedRow>,
+    /// When its receiver confirmed that he has read it; 0 if he has not.
+    #[prost(uint32, tag = "4")]
+    pub(crate) receipt_at: u32,
+    /// Out of the low side's history.
+    #[prost(bool, tag = "5")]
+    pub(crate) deleted_by_low: bool,
+    #[prost(bool, tag = "6")]
+    pub(crate) deleted_by_high: bool,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct WithdrawnRow {
+    #[prost(string, tag = "1")]
+    pub(crate) by: String,
+    #[prost(uint32, tag = "2")]
+    pub(crate) at: u32,
+}
+
+/// What a message says now.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct ModifiedRow {
+    /// How often it was modified.
+    #[prost(uint32, tag = "1")]
+    pub(crate) version: u32,
+    /// Compact JSON array of elements.
+    #[prost(string, tag = "2")]
+    pub(crate) body: String,
+    #[prost(string, tag = "3")]
+    pub(crate) cloud_custom_data: String,
+}
+
+/// `Home::Pair`, an entry of the log of changes: a message has changed, its overlay says how.
+#[derive(Clone, Copy, PartialEq, prost::Message)]
+pub(crate) struct ChangeRow {
+    #[prost(uint32, tag = "1")]
+    pub(crate) at: u32,
+    /// Place of the message.
+    #[prost(uint32, tag = "2")]
+    pub(crate) time: u32,
+    #[prost(uint64, tag = "3")]
+    pub(crate) ordinal: u64,
+}
+
+/// `Home::Pair`, 256 counted messages of one side.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct UncountedRow {
+    /// A bit each, the first message is the lowest bit of the first word: it does not count as unread any more.
+    #[prost(fixed64, repeated, tag = "1")]
+    pub(crate) bits: Vec<u64>,
+}
+
+/// `Home::Pair`, the extensions of one message together.
+#[derive(Clone, Copy, PartialEq, prost::Message)]
+pub(crate) struct ExtensionsRow {
+    /// Number of the last write.
+    #[prost(uint64, tag = "1")]
+    pub(crate) last: u64,
+    /// Number of the last write that removed all.
+    #[prost(uint64, tag = "2")]
+    pub(crate) cleared: u64,
+    /// How many keys there are, deleted ones included.
+    #[prost(uint32, tag = "3")]
+    pub(crate) keys: u32,
+    /// The minute since 1970 of the last write, and how many it has had.
+    #[prost(uint32, tag = "4")]
+    pub(crate) minute: u32,
+    #[prost(uint32, tag = "5")]
+    pub(crate) writes: u32,
+}
+
+/// `Home::Pair`, one extension of a message.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct ExtensionRow {
+    /// Empty: deleted.
+    #[prost(string, tag = "1")]
+    pub(crate) value: String,
+    /// Number of the write.
+    #[prost(uint64, tag = "2")]
+    pub(crate) seq: u64,
+}
+
+/// `Home::Pair`, the reactions to one message, oldest first.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct ReactionsRow {
+    #[prost(message, repeated, tag = "1")]
+    pub(crate) reactions: Vec<ReactionRow>,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct ReactionRow {
+    #[prost(string, tag = "1")]
+    pub(crate) name: String,
+    /// Of one side or of both.
+    #[prost(bool, tag = "2")]
+    pub(crate) by_low: bool,
+    #[prost(bool, tag = "3")]
+    pub(crate) by_high: bool,
 }
 
 /// `Home::Pair`, a message as sent. Never changed.
@@ -744,6 +943,8 @@ impl MessageFlags {
     pub(crate) const EXTENSIBLE: u32 = 16;
     /// Written by an import: a send that is like it is no repetition.
     pub(crate) const IMPORTED: u32 = 32;
+    /// An imported one that was never unread.
+    pub(crate) const NEVER_UNREAD: u32 = 64;
 
     pub(crate) fn has(self, bit: u32) -> bool {
         self.0 & bit != 0
@@ -1167,8 +1368,45 @@ mod tests {
     }
 
     #[test]
+    fn what_lies_beside_old_messages_goes_with_them_and_nothing_else() {
+        let ranges = key::beside_messages_before(UnixSeconds(100));
+        let is_in = |row: &Bytes| ranges.iter().any(|(from, to)| from <= row && row < to);
+        for (place, old) in [((UnixSeconds(99), u64::MAX), true), ((UnixSeconds(100), 0), false)] {
+            for row in [
+                key::overlay(place),
+                key::extensions(place),
+                key::extension(place, "vote"),
+                key::reactions(place),
+            ] {
+                assert_eq!(is_in(&row), old, "{row:?}");
+            }
+            assert_eq!(key::overlay_place(&key::overlay(place)), Some(place));
+        }
+        for row in [key::head(), key::logged(0), key::uncounted(false, 0)] {
+            assert!(!is_in(&row), "{row:?}");
+        }
+    }
+
+    #[test]
+    fn the_extensions_of_a_message_are_apart_from_those_of_its_neighbours() {
+        let (from, to) = key::extensions_of((UnixSeconds(9), 4));
+        for (ordinal, inside) in [(3, false), (4, true), (5, false)] {
+            for name in ["", "~~"] {
+                let row = key::extension((UnixSeconds(9), ordinal), name);
+                assert_eq!(from <= row && row < to, inside, "{ordinal} {name}");
+                assert_eq!(key::extension_name(&row), Some(name));
+            }
+        }
+    }
+
+    #[test]
     fn the_head_of_a_busy_pair_stays_under_256_bytes() {
-        let side = SideRow { counted: u64::MAX, shown: u64::MAX, shown_time: u32::MAX };
+        let side = SideRow {
+            counted: u64::MAX,
+            shown: u64::MAX,
+            shown_time: u32::MAX,
+            uncounted_through: u64::MAX,
+        };
         let head = PairRow {
             last: u64::MAX,
             last_time: u32::MAX,
@@ -1176,6 +1414,10 @@ mod tests {
             high: side,
             indexed: true,
             last_day: u32::MAX,
+            changes: u64::MAX,
+            logged: u64::MAX,
+            logged_at: u32::MAX,
+            kept_from: u32::MAX,
         };
         assert!(head.encoded_len() < 256);
     }

@@ -215,6 +215,8 @@ settings! {
     c2c_dedupe_s: u32 = 120, "c2c.dedupe_s", 1..=3_600;
     /// Longest time, and the default, for which an undelivered message counts as offline message, seconds.
     c2c_offline_s_max: u32 = 604_800, "c2c.offline_s_max", 60..=31_536_000;
+    /// How long a sender may withdraw a one-to-one message, seconds. A backend may at any time.
+    c2c_withdraw_s: u32 = 120, "c2c.withdraw_s", 0..=31_536_000;
     /// How long one-to-one messages are kept, days; 0 keeps them for ever.
     c2c_history_days: u32 = 90, "c2c.history_days", 0..=36_500;
     /// Most conversations in a user's list.

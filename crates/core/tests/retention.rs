@@ -2,9 +2,11 @@
 
 mod support;
 
-use support::{DAY_MS, START_MS, World};
+use bytes::Bytes;
+use support::{APP, DAY_MS, START_MS, World};
 use teahouse_proto::error::ErrorCode;
 use teahouse_proto::time::UnixMillis;
+use teahouse_store::{Direction, Partition, Store};
 
 #[tokio::test]
 async fn old_messages_go_and_younger_ones_stay() {
@@ -66,4 +68,54 @@ async fn a_merged_list_is_kept_as_long_as_any_message_that_may_name_it() {
     world.set_clock(START_MS + 5 * DAY_MS);
     world.tick().await;
     assert_eq!(load().await, Err(ErrorCode::MessageUnknown));
+}
+
+/// The first bytes of the keys of all rows that lie beside messages.
+async fn beside(world: &World, alice: u64) -> Vec<u8> {
+    let mut families = Vec::new();
+    // Bob was made right after alice.
+    for bob in alice..alice + 1_000 {
+        let name = [b"p", &APP.0.to_be_bytes()[..], &alice.to_be_bytes(), &bob.to_be_bytes()];
+        let partition = Partition::new(Bytes::from(name.concat())).expect("a name");
+        let (from, to) = (Bytes::from_static(&[0x40]), Bytes::from_static(&[0x46]));
+        let rows = world.store.scan(&partition, &from..&to, Direction::Ascending, 100).await;
+        families.extend(rows.expect("readable").iter().map(|row| row.key[0]));
+    }
+    families
+}
+
+#[tokio::test]
+async fn what_lies_beside_old_messages_goes_with_them() {
+    let world = World::new(&[("c2c.history_days", "2")]).await;
+    for (number, day) in [(1, 0), (2, 3)] {
+        world.set_clock(START_MS + day * DAY_MS);
+        let body = format!(
+            r#"{{"From_Account":"alice","To_Account":"bob","MsgSeq":{number},"MsgRandom":{number},
+                "SupportMessageExtension":1,
+                "MsgBody":[{{"MsgType":"TIMTextElem","MsgContent":{{"Text":"hi"}}}}]}}"#
+        );
+        let key = world.call("openim/sendmsg", &body).await["MsgKey"].to_string();
+        world.finish().await;
+        let named = format!(r#""From_Account":"alice","To_Account":"bob","MsgKey":{key}"#);
+        let modify = format!(r#"{{{named},"CloudCustomData":"new"}}"#);
+        world.call("openim/modify_c2c_msg", &modify).await;
+        let set =
+            format!(r#"{{{named},"OperateType":1,"ExtensionList":[{{"Key":"a","Value":"b"}}]}}"#);
+        world.call("openim_msg_ext_http_svc/set_key_values", &set).await;
+        let react = format!(r#"{{{named},"Reaction":"smile"}}"#);
+        let react = world.call_as_alice("openim_msg_ext_http_svc.reaction_add", &react).await;
+        react.expect("accepted");
+    }
+    let body = r#"{"Operator_Account":"bob","Peer_Account":"alice","MaxCnt":1,"MinTime":0,
+        "MaxTime":4294967295}"#;
+    let last = world.call("openim/admin_getroammsg", body).await["MsgList"][0].clone();
+    let alice = last["TinyId"].as_str().expect("text").parse().expect("a number");
+    let all = [0x40, 0x40, 0x41, 0x41, 0x43, 0x43, 0x44, 0x44, 0x45, 0x45];
+    assert_eq!(beside(&world, alice).await, all);
+
+    world.tick().await;
+    assert_eq!(world.history().await, [2]);
+    assert_eq!(last["CloudCustomData"], "new");
+    // The log has a length of its own.
+    assert_eq!(beside(&world, alice).await, [0x40, 0x41, 0x41, 0x43, 0x44, 0x45]);
 }

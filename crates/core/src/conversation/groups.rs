@@ -3,6 +3,7 @@
 //! A row begins with a membership and ends with it. Unread messages are derived: what the group has
 //! counted since the member's mark, without what he has sent himself since.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -63,6 +64,16 @@ impl GroupSummary {
     /// Whether the list has it: not deleted since its last message, or pinned.
     pub(crate) fn is_listed(&self) -> bool {
         self.shown().0 > 0 || self.attached.is_pinned()
+    }
+
+    /// The row of the same membership.
+    fn row_in<'a>(
+        &self,
+        groups: &'a mut BTreeMap<GroupId, GroupIndexRow>,
+    ) -> Option<&'a mut GroupIndexRow> {
+        let membership = (self.row.incarnation, self.row.joined_as);
+        let row = groups.get_mut(&self.group)?;
+        ((row.incarnation, row.joined_as) == membership).then_some(row)
     }
 
     /// As messages name it.
@@ -445,17 +456,10 @@ pub(crate) async fn delete(
     change_index(node, app, user, None, |index, change| {
         let mut found = Vec::new();
         for summary in &known {
-            let Some(row) = index.groups.get_mut(&summary.group) else { continue };
-            if (row.incarnation, row.joined_as) != (summary.row.incarnation, summary.row.joined_as)
-            {
-                continue;
-            }
+            let Some(row) = summary.row_in(&mut index.groups) else { continue };
             // Of two deletions at once the one that saw less may come last: nothing comes back.
             row.hidden_through = row.hidden_through.max(summary.head.last);
-            if summary.head.last > row.read_seq {
-                row.read_seq = summary.head.last;
-                (row.read_count, row.read_sent) = (summary.head.counted, summary.member.sent);
-            }
+            read_all(row, summary);
             if clear {
                 row.cleared_through = row.cleared_through.max(summary.head.last);
             }
@@ -474,6 +478,34 @@ pub(crate) async fn delete(
             let deleted = event.groups.iter().cloned().map(Contact::Group);
             unpin_deleted(node, index, &event, deleted, change);
             change.event(Event::ConversationsDeleted(event));
+        }
+    })
+    .await
+}
+
+fn read_all(row: &mut GroupIndexRow, summary: &GroupSummary) {
+    if summary.head.last > row.read_seq {
+        row.read_seq = summary.head.last;
+        (row.read_count, row.read_sent) = (summary.head.counted, summary.member.sent);
+    }
+}
+
+/// Takes the history of a group out of a user's view. The conversation stays in the list.
+pub(crate) async fn clear(
+    node: &Arc<Node>,
+    app: &App,
+    user: &UserId,
+    group: &GroupId,
+) -> Outcome<()> {
+    let known = summaries(node, app, user).await?;
+    let Some(summary) = known.into_iter().find(|summary| summary.group == *group) else {
+        return Ok(());
+    };
+    change_index(node, app, user, None, |index, change| {
+        if let Some(row) = summary.row_in(&mut index.groups) {
+            read_all(row, &summary);
+            row.cleared_through = row.cleared_through.max(summary.head.last);
+            change.put(key::group_conversation(group), row);
         }
     })
     .await

@@ -20,6 +20,7 @@ use crate::event::ContactChange;
 use crate::hub::Heard;
 use crate::node::Node;
 use crate::pair::history::{self, Budget, Range, Stored};
+use crate::pair::{Ends, changes};
 use crate::rows::ContactRow;
 
 /// A conversation with messages since a time.
@@ -71,6 +72,17 @@ pub(crate) async fn since(
     Ok(known.seconds())
 }
 
+/// When a device that comes back was last heard before, as far as that is known.
+pub(crate) async fn last_heard(
+    node: &Node,
+    app: &App,
+    identity: &Identity,
+) -> Outcome<Option<UnixSeconds>> {
+    let entity = account::user(node, app, &identity.user).await?;
+    let heard = entity.read(|state| state.last_heard.get(&identity.inst_id).copied());
+    Ok(heard.map(|heard| heard.last.seconds()))
+}
+
 /// Whether the device is known to have its list, and it is known when it was last heard.
 pub(crate) async fn has_list(node: &Node, app: &App, identity: &Identity) -> Outcome<bool> {
     let entity = account::user(node, app, &identity.user).await?;
@@ -113,8 +125,7 @@ pub(crate) async fn missed(
             bytes: BYTES_A_CONVERSATION.min(bytes_left),
             whole_seconds: false,
         };
-        let view = summary.ends.view(&summary.row);
-        let page = history::page(node, app, &summary.ends, &view, range, budget).await?;
+        let page = history::page(node, app, &summary.ends, &summary.view(), range, budget).await?;
         messages_left -= page.messages.len();
         bytes_left = bytes_left.saturating_sub(page.messages.iter().map(Stored::bytes).sum());
         let own =
@@ -139,14 +150,15 @@ pub(crate) async fn offline(
     unread.sort_by_key(|summary| std::cmp::Reverse(summary.head.last_time));
     let mut found = Vec::new();
     for summary in unread.into_iter().take(CONVERSATIONS_MAX) {
-        let view = summary.ends.view(&summary.row);
         let budget = Budget { messages: 5, bytes: 16 * 1024, whole_seconds: false };
-        let page = history::page(node, app, &summary.ends, &view, Range::ALL, budget).await?;
+        let page =
+            history::page(node, app, &summary.ends, &summary.view(), Range::ALL, budget).await?;
         let wanted = |stored: &Stored| {
             !stored.is_own(&summary.ends)
                 && is_of(summary, stored)
                 && counted_of_peer(stored, summary) > summary.row.read_count
                 && stored.row.offline_until >= now.0
+                && !stored.is_withdrawn()
         };
         let mut messages: Vec<Stored> = page.messages.into_iter().filter(wanted).collect();
         messages.reverse();
@@ -163,6 +175,35 @@ fn is_of(summary: &Summary, stored: &Stored) -> bool {
 
 fn counted_of_peer(stored: &Stored, summary: &Summary) -> u64 {
     if summary.ends.own_is_high() { stored.row.counted_low } else { stored.row.counted_high }
+}
+
+/// Messages of one conversation that were changed while a device was away.
+pub(crate) struct Changed {
+    pub(crate) ends: Ends,
+    /// As they are now, the oldest change first.
+    pub(crate) messages: Vec<Stored>,
+}
+
+/// The messages that were changed at `since` or later: of the conversations with the latest changes, up to
+/// the moment of the summaries.
+pub(crate) async fn changed(
+    node: &Node,
+    app: &App,
+    summaries: &[Summary],
+    since: UnixSeconds,
+) -> Outcome<Vec<Changed>> {
+    const CONVERSATIONS_MAX: usize = 100;
+    let is_changed = |summary: &&Summary| summary.head.logged_at >= since.0.max(1);
+    let mut latest: Vec<&Summary> = summaries.iter().filter(is_changed).collect();
+    latest.sort_by_key(|summary| std::cmp::Reverse(summary.head.logged_at));
+    latest.truncate(CONVERSATIONS_MAX);
+    let mut changed = Vec::new();
+    for Summary { ends, head, row, .. } in latest {
+        let view = ends.view(row, head);
+        let messages = changes::changed_since(node, app, ends, view, head, since).await?;
+        changed.push(Changed { ends: ends.clone(), messages });
+    }
+    Ok(changed)
 }
 
 /// The peers whose conversations were marked as read at `since` or later, and up to when: on another

@@ -28,17 +28,18 @@ use crate::caller::Caller;
 use crate::conversation::contacts::{Contact, Contacts};
 use crate::conversation::groups::GroupSummary;
 use crate::conversation::marks::Mark;
-use crate::entity::{Change, Entity};
+use crate::entity::{Change, Entity, in_parallel};
 use crate::error::Outcome;
 use crate::event::{
     ContactChange, ConversationsChanged, ConversationsDeleted, Event, MessagesRead,
 };
 use crate::node::{Node, decode_row};
+use crate::pair::uncounted::{self, Uncounted};
 use crate::pair::{self, Ends};
 use crate::rows::key::UserRows;
 use crate::rows::{
-    ContactRow, ConversationRow, FoldersRow, GroupIndexRow, Home, IndexPairJob, PairKey, PairRow,
-    key,
+    ContactRow, ConversationRow, FoldersRow, GroupIndexRow, Home, IndexPairJob, MessagePlace,
+    PairKey, PairRow, SideRow, key,
 };
 
 /// The index of one user, in memory.
@@ -78,13 +79,29 @@ pub(crate) struct Summary {
     pub(crate) row: ConversationRow,
     pub(crate) attached: ContactRow,
     pub(crate) head: PairRow,
+    /// Messages of the peer that have stopped counting before they were read.
+    uncounted: Uncounted,
 }
 
 impl Summary {
     /// Counted messages of the peer that are not read.
     pub(crate) fn unread(&self) -> u64 {
-        let sent = self.head.side(!self.ends.own_is_high()).counted;
-        sent.saturating_sub(self.row.read_count)
+        let (read, sent) = (self.row.read_count, self.peers_side().counted);
+        sent.saturating_sub(read) - self.uncounted.between(read, sent)
+    }
+
+    /// What the owner sees of the conversation.
+    pub(crate) fn view(&self) -> View {
+        self.ends.view(&self.row, &self.head)
+    }
+
+    fn peers_side(&self) -> &SideRow {
+        self.head.side(!self.ends.own_is_high())
+    }
+
+    /// Some message that counts by its number has stopped to.
+    fn overcounts(&self) -> bool {
+        self.peers_side().uncounted_through > self.row.read_count
     }
 
     /// Ordinal and second of the last message that the owner's list shows; 0 if there is none, or none since
@@ -110,14 +127,17 @@ impl Summary {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct View {
     pub(crate) own_is_high: bool,
-    pub(crate) cleared: (UnixSeconds, u64),
+    pub(crate) cleared: MessagePlace,
+    /// Something may lie beside the messages.
+    pub(crate) is_changed: bool,
 }
 
 impl Ends {
-    pub(crate) fn view(&self, row: &ConversationRow) -> View {
+    pub(crate) fn view(&self, row: &ConversationRow, head: &PairRow) -> View {
         View {
             own_is_high: self.own_is_high(),
             cleared: (UnixSeconds(row.cleared_time), row.cleared_through),
+            is_changed: head.changes > 0,
         }
     }
 }
@@ -227,8 +247,10 @@ async fn finish_index(node: &Arc<Node>, app: &App, user: &UserId) -> Outcome<()>
     Ok(())
 }
 
+const AT_ONCE: usize = 32;
+
 /// All conversations of a user, listed or not, in no particular order: one scan of the index and one
-/// batched read of heads.
+/// batched read of heads, and for a conversation with unread messages that have stopped to count one more.
 pub(crate) async fn summaries(node: &Arc<Node>, app: &App, user: &UserId) -> Outcome<Vec<Summary>> {
     let rows = rows(node, app, user, None).await?;
     with_heads(node, app, rows).await
@@ -266,8 +288,35 @@ async fn rows(
 async fn with_heads(node: &Node, app: &App, rows: Vec<Row>) -> Outcome<Vec<Summary>> {
     let pairs: Vec<PairKey> = rows.iter().map(|(ends, ..)| ends.pair()).collect();
     let heads = pair::heads(node, app.id(), &pairs).await?;
-    let summary = |((ends, row, attached), head)| Summary { ends, row, attached, head };
-    Ok(rows.into_iter().zip(heads).map(summary).collect())
+    let summary = |((ends, row, attached), head)| {
+        let uncounted = Uncounted::default();
+        let mut summary = Summary { ends, row, attached, head, uncounted };
+        async move {
+            if summary.overcounts() {
+                count(node, app, &mut summary).await?;
+            }
+            Ok(summary)
+        }
+    };
+    in_parallel(rows.into_iter().zip(heads), AT_ONCE, summary).await.into_iter().collect()
+}
+
+/// Takes off what has stopped to count. Head and numbers are of the same moment: a message that stops to
+/// count between the two reads is seen by both.
+async fn count(node: &Node, app: &App, summary: &mut Summary) -> Outcome<()> {
+    const ATTEMPTS: usize = 4;
+    let (pair, peer_is_high) = (summary.ends.pair(), !summary.ends.own_is_high());
+    for _ in 0..ATTEMPTS {
+        let numbers = (summary.row.read_count, summary.peers_side().counted);
+        summary.uncounted = uncounted::load(node, app.id(), pair, peer_is_high, numbers).await?;
+        let head = pair::heads(node, app.id(), &[pair]).await?.pop().unwrap_or_default();
+        let is_same = head.changes == summary.head.changes;
+        summary.head = head;
+        if is_same {
+            break;
+        }
+    }
+    Ok(())
 }
 
 /// Pinned peers with whom nothing was ever said. There are at most as many as may be pinned.
@@ -635,9 +684,33 @@ fn hide(row: &mut ConversationRow, ends: &Ends, head: &PairRow, clear: bool) {
     // Only what comes after counts as unread; the peer is not told that anything was read.
     row.read_count = row.read_count.max(head.side(!ends.own_is_high()).counted);
     if clear {
-        let cleared = (row.cleared_time, row.cleared_through);
-        (row.cleared_time, row.cleared_through) = cleared.max((head.last_time, head.last));
+        forget(row, head);
     }
+}
+
+fn forget(row: &mut ConversationRow, head: &PairRow) {
+    let cleared = (row.cleared_time, row.cleared_through);
+    (row.cleared_time, row.cleared_through) = cleared.max((head.last_time, head.last));
+}
+
+/// Takes the history of a conversation out of a user's view. The conversation stays in the list.
+pub(crate) async fn clear(
+    node: &Arc<Node>,
+    app: &App,
+    user: &UserId,
+    peer: &UserId,
+) -> Outcome<()> {
+    let Some((ends, _)) = find_now(node, app, user, peer).await? else { return Ok(()) };
+    let head = pair::heads(node, app.id(), &[ends.pair()]).await?.pop().unwrap_or_default();
+    change_index(node, app, user, None, |index, change| {
+        let row = index.pairs.get_mut(peer);
+        if let Some(row) = row.filter(|row| row.peer_tiny_id == ends.peer_tiny.0) {
+            forget(row, &head);
+            row.read_count = row.read_count.max(head.side(!ends.own_is_high()).counted);
+            change.put(key::conversation(peer), row);
+        }
+    })
+    .await
 }
 
 /// Changes what a user has attached to his conversations, and tells his other devices what `apply` says.

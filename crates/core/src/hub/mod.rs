@@ -80,12 +80,19 @@ impl CloseReason {
     }
 }
 
-/// A message's place in its conversation, to tell what a sync has already counted.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What a push tells, and of which conversation: to know what a sync has told and counted already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Place {
     pub(crate) pair: PairKey,
-    pub(crate) ordinal: u64,
-    pub(crate) counted: bool,
+    pub(crate) what: Placed,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Placed {
+    /// A message by its ordinal, and whether it counts as unread.
+    Message { ordinal: u64, counted: bool },
+    /// A change of a message by its number.
+    Change { number: u64 },
 }
 
 /// How far a device's lost connection is known to have worked.
@@ -173,16 +180,32 @@ enum Sync {
     Held(Vec<(Arc<Frame>, Option<Place>)>),
     /// The answer is made and will be queued next.
     Answered(Vec<(Arc<Frame>, Option<Place>)>, Told),
-    /// The answer is queued, and has told messages whose pushes are still to come.
-    Told(HashMap<PairKey, u64>),
+    /// The answer is queued, and has told something whose pushes are still to come.
+    Told(HashMap<PairKey, Through>),
 }
 
-/// What the answer of a sync has told: all messages of a pair up to an ordinal.
+/// How far an answer has told a conversation: all messages up to an ordinal, all changes up to a number.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Through {
+    pub(crate) ordinal: u64,
+    pub(crate) change: u64,
+}
+
+impl Through {
+    fn has(self, what: Placed) -> bool {
+        match what {
+            Placed::Message { ordinal, .. } => ordinal <= self.ordinal,
+            Placed::Change { number } => number <= self.change,
+        }
+    }
+}
+
+/// What the answer of a sync has told.
 #[derive(Debug, Default)]
 pub(crate) struct Told {
     /// By pair, and not by peer: an account that is made again begins anew.
-    pub(crate) through: HashMap<PairKey, u64>,
-    /// Pairs of which there are durable messages that are not published yet.
+    pub(crate) through: HashMap<PairKey, Through>,
+    /// Pairs of which something is durable that is not published yet.
     pub(crate) unpublished: Vec<PairKey>,
 }
 
@@ -193,11 +216,11 @@ impl Told {
     }
 
     fn has(&self, place: &Place) -> bool {
-        self.through.get(&place.pair).is_some_and(|&through| place.ordinal <= through)
+        self.through.get(&place.pair).is_some_and(|through| through.has(place.what))
     }
 
     /// What is to be remembered after the answer: of most conversations nothing.
-    fn unpublished(self) -> HashMap<PairKey, u64> {
+    fn unpublished(self) -> HashMap<PairKey, Through> {
         let Self { through, unpublished } = self;
         through.into_iter().filter(|(pair, _)| unpublished.contains(pair)).collect()
     }
@@ -319,18 +342,19 @@ impl Connection {
             Sync::Expected(held, _) | Sync::Held(held) | Sync::Answered(held, _)
                 if held.len() < HELD_MAX =>
             {
-                return held.push((frame.clone(), place.cloned()));
+                return held.push((frame.clone(), place.copied()));
             }
             Sync::Expected(..) | Sync::Held(_) | Sync::Answered(..) => self.release(&mut sync),
             Sync::Told(told) => {
                 let through = place.and_then(|place| Some((place, *told.get(&place.pair)?)));
                 match through {
-                    // Counted by an answer that was faster than its push.
-                    Some((place, through)) if place.ordinal <= through => return,
-                    Some((place, _)) => {
-                        told.remove(&place.pair);
+                    // Told by an answer that was faster than its push.
+                    Some((place, through)) if through.has(place.what) => return,
+                    // A later message: what was told has been published before it.
+                    Some((Place { pair, what: Placed::Message { .. } }, _)) => {
+                        told.remove(pair);
                     }
-                    None => {}
+                    Some(_) | None => {}
                 }
                 if told.is_empty() {
                     *sync = Sync::No;
@@ -380,17 +404,17 @@ impl Connection {
         }
     }
 
-    /// The messages among the held pushes: they will be delivered after the answer.
+    /// What the held pushes tell: they will be delivered after the answer.
     pub(crate) fn held_places(&self) -> Vec<Place> {
         match &*lock(&self.sync) {
             Sync::No | Sync::Told(_) => Vec::new(),
             Sync::Expected(held, _) | Sync::Held(held) | Sync::Answered(held, _) => {
-                held.iter().filter_map(|(_, place)| place.clone()).collect()
+                held.iter().filter_map(|(_, place)| *place).collect()
             }
         }
     }
 
-    /// The answer is made; it has told all messages of a peer up to the given ordinal, except those that
+    /// The answer is made; it has told everything of a pair up to there, except what
     /// [`Connection::held_places`] returned.
     /// `first` goes out between the answer and what was held.
     pub(crate) fn sync_answered(&self, told: Told, except: &[Place], first: Option<Arc<Frame>>) {
@@ -865,13 +889,15 @@ mod tests {
     fn pushes_during_a_sync_come_after_its_answer_and_only_if_it_has_not_told_them() {
         let connection = connection("a");
         let pair = PairKey::new(TinyId(5), TinyId(6));
-        let place = |ordinal| Place { pair, ordinal, counted: true };
+        let message = |ordinal| Placed::Message { ordinal, counted: true };
+        let place = |ordinal| Place { pair, what: message(ordinal) };
         connection.hold_pushes();
         connection.push(&frame("five"), Some(&place(5)));
         connection.reply(Bytes::from_static(b"another answer"));
         let held = connection.held_places();
         connection.push(&frame("six"), Some(&place(6)));
-        let told = || Told { through: HashMap::from([(pair, 6)]), unpublished: vec![pair] };
+        let through = Through { ordinal: 6, change: 0 };
+        let told = || Told { through: HashMap::from([(pair, through)]), unpublished: vec![pair] };
         connection.sync_answered(told(), &held, Some(frame("notice")));
         connection.push(&frame("seven"), Some(&place(7)));
         connection.reply(Bytes::from_static(b"answer"));
@@ -881,6 +907,23 @@ mod tests {
             taken(&connection).0,
             ["another answer", "answer", "notice", "five", "seven", "eight"]
         );
+    }
+
+    #[test]
+    fn changes_that_the_answer_of_a_sync_has_told_are_not_pushed_again() {
+        let connection = connection("a");
+        let pair = PairKey::new(TinyId(5), TinyId(6));
+        let change = |number| Place { pair, what: Placed::Change { number } };
+        connection.hold_pushes();
+        connection.push(&frame("one"), Some(&change(1)));
+        connection.push(&frame("three"), Some(&change(3)));
+        let through = Through { ordinal: 9, change: 2 };
+        let told = Told { through: HashMap::from([(pair, through)]), unpublished: vec![pair] };
+        connection.sync_answered(told, &[], Some(frame("notice")));
+        connection.reply(Bytes::from_static(b"answer"));
+        connection.push(&frame("two, published late"), Some(&change(2)));
+        connection.push(&frame("four"), Some(&change(4)));
+        assert_eq!(taken(&connection).0, ["answer", "notice", "three", "four"]);
     }
 
     #[test]

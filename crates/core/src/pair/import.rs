@@ -135,6 +135,7 @@ impl PairState {
             change.job(node, Job::ListDay(ListDayJob { day }));
         }
         let mut row = row(message, head, from_high, time);
+        row.flags = MessageFlags(row.flags).with(MessageFlags::NEVER_UNREAD, !counts).0;
         if let Some([low, high]) = counted {
             (row.counted_low, row.counted_high) = (low, high);
         }

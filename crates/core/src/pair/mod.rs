@@ -2,14 +2,18 @@
 //!
 //! A message is one commit to the pair's partition: the message row and the head. Unread counts are
 //! derived: each side's head counts the messages it has sent that count, and the reader's index row
-//! knows how many of them are read.
+//! knows how many of them are read. What becomes of a message later lies beside it (`changes`).
 
+pub(crate) mod changes;
 pub(crate) mod commands;
 pub(crate) mod dedupe;
 pub(crate) mod draft;
+pub(crate) mod extensions;
 pub(crate) mod history;
 pub(crate) mod import;
+pub(crate) mod reactions;
 pub(crate) mod rules;
+pub(crate) mod uncounted;
 
 use std::sync::Arc;
 
@@ -25,7 +29,7 @@ use crate::dedupe::{Dedupe, SENDS_MAX};
 use crate::entity::{Change, State};
 use crate::error::{Failure, Outcome};
 use crate::event::{Event, MessageSent};
-use crate::hub::Place;
+use crate::hub::{Place, Placed};
 use crate::node::{Node, decode_row};
 use crate::retention::day_of;
 use crate::rows::{
@@ -122,6 +126,12 @@ impl Ends {
     /// Whether `own` is the pair's high side. Somebody who writes to himself is its low one.
     pub(crate) fn own_is_high(&self) -> bool {
         self.own_tiny > self.peer_tiny
+    }
+
+    /// The same two, seen from the other.
+    pub(crate) fn flipped(self) -> Self {
+        let Self { own, own_tiny, peer, peer_tiny } = self;
+        Self { own: peer, own_tiny: peer_tiny, peer: own, peer_tiny: own_tiny }
     }
 
     fn index_job(&self) -> IndexPairJob {
@@ -337,8 +347,17 @@ impl MessageSent {
     /// Its place in the receiver's conversation; online-only messages have none.
     pub(crate) fn place(&self) -> Option<Place> {
         let counted = !self.no_unread;
-        (!self.online_only).then_some(Place { pair: self.pair, ordinal: self.ordinal, counted })
+        let what = Placed::Message { ordinal: self.ordinal, counted };
+        (!self.online_only).then_some(Place { pair: self.pair, what })
     }
+}
+
+/// The head of a pair: from memory if it is there.
+pub(crate) async fn head(node: &Node, app: &App, pair: PairKey) -> Outcome<PairRow> {
+    if let Some(entity) = app.pairs.peek(&pair) {
+        return Ok(entity.read(|state| state.head.clone()));
+    }
+    Ok(heads(node, app.id(), &[pair]).await?.pop().unwrap_or_default())
 }
 
 /// How many counted messages of each side, the low one first, there had been at `time`: what the last message

@@ -53,6 +53,7 @@ impl Spawn for Background {
 
 pub(crate) struct World {
     pub(crate) node: Arc<Node>,
+    pub(crate) store: Arc<Memory>,
     clock: Arc<TestClock>,
     background: Arc<Background>,
 }
@@ -69,12 +70,13 @@ impl World {
             node_number: 1,
             shards: 1,
         };
-        let node = Node::open(env, Arc::new(Memory::new()), registry()).await.expect("opens");
+        let store = Arc::new(Memory::new());
+        let node = Node::open(env, store.clone(), registry()).await.expect("opens");
         node.create_app(APP, "secret").await.expect("made");
         let settings: Vec<(String, String)> =
             settings.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
         node.set_app(APP, &settings).await.expect("valid");
-        let world = Self { node, clock, background };
+        let world = Self { node, store, clock, background };
         world
             .call("im_open_login_svc/multiaccount_import", r#"{"Accounts":["alice","bob"]}"#)
             .await;

@@ -1,6 +1,7 @@
 //! The `recentcontact` service.
 
 pub(crate) mod batch_delete;
+pub(crate) mod clear_msg;
 pub(crate) mod create_contact_group;
 pub(crate) mod del_contact_group;
 pub(crate) mod delete;

@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use teahouse_proto::group::GroupType;
 use teahouse_proto::ids::{GroupId, UserId};
-use teahouse_proto::push::{EVENT_TIP, standard_marks};
+use teahouse_proto::push::{EVENT_TIP, MSG_FLAG_RECALLED, standard_marks};
 use teahouse_proto::time::{UnixMillis, UnixSeconds};
 
 use super::{C2C, Cursor, FolderItem, GROUP, Page, owner, page};
@@ -84,6 +84,7 @@ struct PairItem {
     msg_time_stamp: UnixSeconds,
     #[serde(flatten)]
     last: Option<LastMessage>,
+    /// 8: the last message was withdrawn.
     last_msg_flags: u32,
     #[serde(rename = "C2cPeerReadTime")]
     peer_read_time: UnixSeconds,
@@ -153,7 +154,7 @@ enum LastOfGroup {
     },
 }
 
-/// The last message, while it is stored. Two client packages spell the sender's field differently.
+/// The last message, while it is stored and the owner sees it. Two client packages spell the sender's field differently.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
 struct LastMessage {
@@ -241,7 +242,10 @@ async fn undelivered(
 
 async fn items(caller: &Caller, user: &UserId, listed: Vec<Listed>) -> Outcome<Vec<SessionItem>> {
     let pairs = listed.iter().filter_map(|listed| match listed {
-        Listed::Pair(summary) => Some((&summary.ends, summary.shown())),
+        Listed::Pair(summary) => {
+            let (ordinal, time) = summary.shown();
+            Some((&summary.ends, summary.view(), (time, ordinal)))
+        }
         Listed::Group(_) => None,
     });
     let places: Vec<_> = pairs.collect();
@@ -273,7 +277,7 @@ async fn group_item(caller: &Caller, summary: GroupSummary) -> Outcome<GroupItem
     let wanted = Wanted {
         group: summary.reference(app),
         incarnation: summary.row.incarnation,
-        first: 1,
+        first: summary.row.cleared_through + 1,
         last: seq,
         count: 1,
     };
@@ -331,8 +335,11 @@ async fn item(
         to_account: peer.clone(),
         msg_time,
         msg_time_stamp: msg_time,
+        last_msg_flags: match &last {
+            Some(last) if last.is_withdrawn() => MSG_FLAG_RECALLED,
+            Some(_) | None => 0,
+        },
         last: last.map(|last| last_message(&summary, &last)),
-        last_msg_flags: 0,
         peer_read_time: read_mark(node, app, peer, own).await?.time,
         unread_msg_count: summary.unread(),
         nick: face.0,

@@ -15,6 +15,7 @@ use crate::caller::Caller;
 use crate::conversation;
 use crate::error::Outcome;
 use crate::operation::Operation;
+use crate::pair;
 use crate::pair::history::{self, Budget, Range};
 use crate::request;
 
@@ -87,7 +88,8 @@ pub(crate) async fn run(caller: Caller, request: Request) -> Outcome<Response> {
         bytes: ANSWER_BYTES_MAX,
         whole_seconds: false,
     };
-    let mut page = history::page(node, app, &ends, &ends.view(&row), range, budget).await?;
+    let view = ends.view(&row, &pair::head(node, app, ends.pair()).await?);
+    let mut page = history::page(node, app, &ends, &view, range, budget).await?;
     let oldest = page.messages.last().map(history::Stored::key);
     page.messages.reverse();
     Ok(Response::of(MessageJson::of(&ends, &page.messages), page.complete, oldest))

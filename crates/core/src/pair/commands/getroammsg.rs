@@ -15,8 +15,8 @@ use crate::caller::Caller;
 use crate::conversation;
 use crate::error::Outcome;
 use crate::operation::Operation;
-use crate::pair::Ends;
 use crate::pair::history::{self, Budget, Range};
+use crate::pair::{self, Ends};
 use crate::request;
 
 pub(crate) const OPERATION: Operation<Request, Response> =
@@ -73,7 +73,8 @@ pub(crate) async fn run(caller: Caller, request: Request) -> Outcome<Response> {
         // A client that continues without a key continues from a second.
         whole_seconds: (newer || cursor_time.is_some()) && range.beyond.is_none(),
     };
-    let mut page = history::page(node, app, &ends, &ends.view(&row), range, budget).await?;
+    let view = ends.view(&row, &pair::head(node, app, ends.pair()).await?);
+    let mut page = history::page(node, app, &ends, &view, range, budget).await?;
     let cursor = page.messages.last().map(history::Stored::key);
     if !newer {
         page.messages.reverse();
