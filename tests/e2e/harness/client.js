@@ -195,6 +195,18 @@ export class Client {
   }
 
   /**
+   * Modifies a message that the client has shown.
+   *
+   * @param {{ID: string}} message
+   * @param {{payload?: object, cloudCustomData?: string}} changes
+   * @returns {Promise<any>} The message as the package shows it then.
+   */
+  async modify({ ID }, changes) {
+    const answer = await this.#ask('modify', { message: ID, ...changes });
+    return answer.data.message;
+  }
+
+  /**
    * The next event of that name that `predicate` accepts and that no earlier call got.
    *
    * @param {string} name The event's name on the wire of the package, for example `onMessageReceived`.

@@ -73,6 +73,13 @@ const OPERATIONS = {
     remember(created);
     return chat.sendMessage(created, options);
   },
+  /** Changes a message as an application does, in its own copy, and asks for that. */
+  modify({ message, payload, cloudCustomData }) {
+    const shown = resolve({ $message: message });
+    Object.assign(shown.payload, payload);
+    if (cloudCustomData !== undefined) shown.cloudCustomData = cloudCustomData;
+    return chat.modifyMessage(shown);
+  },
   cutSocket() {
     socket.cut();
   },
