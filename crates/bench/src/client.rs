@@ -24,9 +24,11 @@ const ANSWER_WAIT: Duration = Duration::from_secs(15);
 /// Lifetime of the signatures made here, in seconds: longer than any run.
 const SIGNATURE_SECONDS: u64 = 86_400;
 
-/// Sockets per source address: below half of the usual range of ephemeral ports. Beyond it the kernel
-/// looks long for each free one.
-const SOCKETS_PER_SOURCE: u32 = 10_000;
+/// Sockets per source address: few of the usual range of ephemeral ports, also after some generations of them
+/// that the kernel keeps for a minute. Among many it looks long for each free one.
+const SOCKETS_PER_SOURCE: u32 = 1_000;
+/// Source addresses that differ in their last byte only.
+const SOURCES_A_NET: u32 = 250;
 
 /// The server under test, and the app whose users chat on it.
 #[derive(Debug, Clone)]
@@ -66,9 +68,10 @@ impl Client {
     async fn connect(target: &Target, number: u32) -> Result<Self, BenchError> {
         let failed = || BenchError::io(format!("connect to {}", target.addr));
         let stream = if target.addr.ip().is_loopback() && target.addr.is_ipv4() {
-            let host = 1 + (number / SOCKETS_PER_SOURCE) as u8;
+            let place = number / SOCKETS_PER_SOURCE;
+            let (net, host) = ((place / SOURCES_A_NET) as u8, 1 + (place % SOURCES_A_NET) as u8);
             let socket = TcpSocket::new_v4().map_err(failed())?;
-            let source = SocketAddr::from((Ipv4Addr::new(127, 0, 0, host), 0));
+            let source = SocketAddr::from((Ipv4Addr::new(127, 0, net, host), 0));
             socket.bind(source).map_err(BenchError::io(format!("bind {source}")))?;
             socket.connect(target.addr).await.map_err(failed())?
         } else {

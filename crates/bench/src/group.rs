@@ -55,7 +55,7 @@ pub(crate) fn add(target: &Target, id: &str, users: &[String]) -> Result<(), Ben
 }
 
 /// One REST call, which has to succeed; the whole answer.
-fn ask(target: &Target, command: &str, body: &str) -> Result<String, BenchError> {
+pub(crate) fn ask(target: &Target, command: &str, body: &str) -> Result<String, BenchError> {
     let sig = usersig::sign(&SignRequest {
         app: target.app,
         user: ADMINISTRATOR,

@@ -18,12 +18,12 @@ use crate::error::BenchError;
 use crate::histogram::{Latencies, Percentiles};
 use crate::limits;
 use crate::load::{Load, Loop, Plan};
-use crate::mark::Mark;
 use crate::process::load_average;
 use crate::report::{Column, table};
 use crate::target::UnderTest;
+use crate::visitor::{FIRST_SOCKET, Member, come_back, enter, greet, sync};
 use crate::w1::{Epochs, say, write_json};
-use crate::wire::{self, Credentials, Envelope, Identity};
+use crate::wire::{self, Identity};
 
 /// Flags of `W7`.
 #[derive(Debug, Args)]
@@ -42,8 +42,6 @@ pub(crate) struct W7Args {
     rounds: u32,
 }
 
-/// Number of the first socket: far from those of the pairs, which are other users.
-const FIRST_SOCKET: u32 = 400_000;
 /// Logins under way at once while the conversations are made.
 const PREPARED_AT_ONCE: u32 = 128;
 /// The one-to-one chat beside the storm.
@@ -52,9 +50,7 @@ const PAIRS_RATE: u32 = 500;
 /// How long that chat goes on: longer than a storm that is worth measuring.
 const BESIDE: Duration = Duration::from_secs(10);
 
-const PAGE_GET: &str = "recentcontact.page_get";
-const GETMSG: &str = "openim.getmsg";
-/// What the public web client asks between login and [`GETMSG`], and after it. `ME` is the user.
+/// What the public web client asks between the login and what it missed, and after it. `ME` is the user.
 const FIRST_QUESTIONS: &[(&str, &str)] = &[
     (
         "profile.portrait_get_all",
@@ -120,15 +116,6 @@ const COLUMNS: &[Column<Storm>] = &[
     Column { name: "load", digits: 1, figure: |s| Some(s.load_average), spread: false },
 ];
 
-/// A user with a client.
-struct Member {
-    number: u32,
-    user: String,
-    credentials: Credentials,
-    /// Of its last sync.
-    cookie: String,
-}
-
 /// Runs W7 as the flags say.
 pub(crate) fn run(common: &Common, args: &W7Args) -> Result<(), BenchError> {
     limits::make_room(args.clients + 2 * PAIRS)?;
@@ -186,7 +173,7 @@ impl Bench<'_> {
         // Everybody has to exist before anybody writes to him.
         for from in (0..args.clients).step_by(PREPARED_AT_ONCE as usize) {
             let some = from..args.clients.min(from + PREPARED_AT_ONCE);
-            let logins = some.map(|number| enter(target, number));
+            let logins = some.map(|number| enter(target, number, wire::crowd_name(number)));
             let entered = self.runtime.block_on(futures_util::future::join_all(logins));
             for entered in entered {
                 let (member, client) = entered?;
@@ -240,18 +227,21 @@ impl Bench<'_> {
         let (within, target) = (self.args.within, self.server.target.clone());
         let done = Rc::new(RefCell::new((Latencies::default(), Vec::new(), None)));
         let local = LocalSet::new();
-        for (place, member) in members.into_iter().enumerate() {
+        for (place, mut member) in members.into_iter().enumerate() {
             let at_ns = within * 1_000_000 * place as u64 / count as u64;
             let (target, done) = (target.clone(), Rc::clone(&done));
             local.spawn_local(async move {
                 let wait = Duration::from_nanos(at_ns.saturating_sub(clock.now_ns()));
                 tokio::time::sleep(wait).await;
-                let outcome = come_back(&target, member, way).await;
+                let outcome = match way {
+                    Way::Again => come_back(&target, &mut member).await,
+                    Way::First => begin(&target, &mut member).await,
+                };
                 let (latencies, back, trouble) = &mut *done.borrow_mut();
                 match outcome {
-                    Ok(pair) => {
+                    Ok(client) => {
                         latencies.record(clock.now_ns().saturating_sub(at_ns));
-                        back.push(pair);
+                        back.push((member, client));
                     }
                     Err(problem) => {
                         trouble.get_or_insert(problem);
@@ -290,100 +280,15 @@ impl Bench<'_> {
     }
 }
 
-async fn enter(target: &Target, number: u32) -> Result<(Member, Client), BenchError> {
-    let user = wire::crowd_name(number);
-    let mut client = Client::open(target, FIRST_SOCKET + number).await?;
-    let credentials = client.login(&target.secret, &user, None).await?;
-    Ok((Member { number, user, credentials, cookie: String::new() }, client))
-}
-
-/// Sends one message.
-async fn greet(
-    target: &Target,
-    client: &mut Client,
-    member: &Member,
-    to: &str,
-    epoch: u32,
-    index: u32,
-) -> Result<(), BenchError> {
-    let (mut request, mut body) = (Vec::new(), Vec::new());
-    let envelope = Envelope {
-        app: target.app.0,
-        credentials: &member.credentials,
-        from: &member.user,
-        to,
-        client_seconds: crate::clock::unix_seconds(),
-    };
-    let mark = Mark { epoch, pair: member.number, index, sent_ns: 0 };
-    wire::put_send(&mut request, &mut body, envelope, &mark);
-    client.send(&request).await?;
-    client.answer(wire::SEND, wire::FIRST_SEND_SEQ + index).await.map(drop)
-}
-
-async fn come_back(
-    target: &Target,
-    mut member: Member,
-    way: Way,
-) -> Result<(Member, Client), BenchError> {
+/// Comes back as a client that knows nothing: the first login of the public web client.
+async fn begin(target: &Target, member: &mut Member) -> Result<Client, BenchError> {
     let mut client = Client::open(target, FIRST_SOCKET + member.number).await?;
-    let token = (way == Way::Again).then_some(&member.credentials);
-    member.credentials = client.login(&target.secret, &member.user, token).await?;
-    if way == Way::First {
-        member.cookie.clear();
-        for (command, body) in FIRST_QUESTIONS {
-            let body = body.replace("ME", &member.user);
-            let identity = Identity::Token(&member.credentials);
-            client.call(identity, command, body.as_bytes()).await?;
-        }
+    member.credentials = client.login(&target.secret, &member.user, None).await?;
+    member.cookie.clear();
+    for (command, body) in FIRST_QUESTIONS {
+        let body = body.replace("ME", &member.user);
+        client.call(Identity::Token(&member.credentials), command, body.as_bytes()).await?;
     }
-    sync(&mut client, &mut member).await?;
-    Ok((member, client))
-}
-
-/// Asks for the list of conversations, and for what was missed, until there is no more.
-async fn sync(client: &mut Client, member: &mut Member) -> Result<(), BenchError> {
-    #[derive(serde::Deserialize)]
-    struct Answer<T> {
-        body: T,
-    }
-    #[derive(serde::Deserialize, Default)]
-    #[serde(rename_all = "PascalCase", default)]
-    struct Page {
-        complete_flag: u8,
-        time_stamp: u64,
-        start_index: u64,
-        top_time_stamp: u64,
-        top_start_index: u64,
-    }
-    #[derive(serde::Deserialize)]
-    #[serde(rename_all = "PascalCase")]
-    struct Missed {
-        sync_flag: u8,
-        cookie: String,
-    }
-    let mut at = Page::default();
-    while at.complete_flag == 0 {
-        let body = format!(
-            r#"{{"From_Account":"{}","TimeStamp":{},"StartIndex":{},"TopTimeStamp":{},"TopStartIndex":{},"OrderType":1,"MsgAssistFlags":15,"AssistFlags":31}}"#,
-            member.user, at.time_stamp, at.start_index, at.top_time_stamp, at.top_start_index
-        );
-        let identity = Identity::Token(&member.credentials);
-        let answer = client.call(identity, PAGE_GET, body.as_bytes()).await?;
-        let parsed: Answer<Page> =
-            serde_json::from_slice(&answer).map_err(|_| BenchError::refused(PAGE_GET, &answer))?;
-        at = parsed.body;
-    }
-    let mut flag = 0;
-    while flag != 2 {
-        let body = format!(
-            r#"{{"Cookie":"{}","SyncFlag":{flag},"NeedAbstract":1,"IsOnlineSync":0,"NeedSignaling":0,"NeedCachedMsg":0}}"#,
-            member.cookie
-        );
-        let identity = Identity::Token(&member.credentials);
-        let answer = client.call(identity, GETMSG, body.as_bytes()).await?;
-        let parsed: Answer<Missed> =
-            serde_json::from_slice(&answer).map_err(|_| BenchError::refused(GETMSG, &answer))?;
-        (flag, member.cookie) = (parsed.body.sync_flag, parsed.body.cookie);
-    }
-    Ok(())
+    sync(&mut client, member).await?;
+    Ok(client)
 }
