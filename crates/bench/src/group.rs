@@ -31,11 +31,17 @@ pub(crate) fn make_room(target: &Target, id: &str) -> Result<(), BenchError> {
     ask(target, CREATE, &body).map(drop)
 }
 
-/// Makes a group with history whose members are `users`; the first of them is the owner.
-pub(crate) fn make_group(target: &Target, id: &str, users: &[String]) -> Result<(), BenchError> {
+/// Makes a group with history whose members are `users`; the first of them is the owner. To a `ChatRoom` those
+/// who come later see what was said before, to a `Public` one they do not.
+pub(crate) fn make_group(
+    target: &Target,
+    kind: &str,
+    id: &str,
+    users: &[String],
+) -> Result<(), BenchError> {
     let Some((owner, others)) = users.split_first() else { return Ok(()) };
     let body =
-        format!(r#"{{"Type":"Public","Name":"bench","GroupId":"{id}","Owner_Account":"{owner}"}}"#);
+        format!(r#"{{"Type":"{kind}","Name":"bench","GroupId":"{id}","Owner_Account":"{owner}"}}"#);
     ask(target, CREATE, &body)?;
     add(target, id, others)
 }

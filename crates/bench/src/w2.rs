@@ -44,7 +44,7 @@ pub(crate) fn run(common: &Common, args: &W2Args) -> Result<(), BenchError> {
     let invitation = Invitation { members, speakers, group: group.clone(), enters: false };
     let crowd = Crowd::start(&server.target, invitation)?;
     crowd.wait_for_all(members)?;
-    group::make_group(&server.target, &group, &crowd.users())?;
+    group::make_group(&server.target, "Public", &group, &crowd.users())?;
     let fanout = Fanout { server: &server, crowd: &crowd, members, speakers, drops: false };
     let mut series = Series::new(common, args.timing, "W2", members);
     for round in 1..=args.timing.rounds {

@@ -148,7 +148,7 @@ fn fill(
         Invitation { members: WRITERS, speakers: WRITERS, group: name.to_owned(), enters: false };
     let crowd = Crowd::start(target, invitation)?;
     crowd.wait_for_all(WRITERS)?;
-    group::make_group(target, name, &crowd.users())?;
+    group::make_group(target, "ChatRoom", name, &crowd.users())?;
     let clock = crowd.clock();
     crowd.open_books(Tally::new(epoch, WRITERS - 1, 0..0, u64::MAX));
     let mut speaker = crowd.speaker();
