@@ -1,6 +1,5 @@
 //! The one admission point: whoever wants to write into a conversation passes here, after the request
-//! itself was found valid and before anything changes. A new check (friendship, block list, mute,
-//! webhook, moderation, flow control) is added here and then holds on every face.
+//! itself was found valid and before anything changes. A new check (a webhook, moderation) is added here and then holds on every face.
 
 use teahouse_proto::error::{Error, ErrorCode};
 use teahouse_proto::ids::{GroupId, TinyId, UserId};
@@ -15,20 +14,52 @@ use crate::group::rules::Standing;
 use crate::group::{self, flow, room};
 use crate::mute::{self, Mutes};
 use crate::pair::Ends;
+use crate::relation;
+use crate::rows::Tie;
 
-/// Lets `from` write to `to`: both accounts exist, and a user who writes himself is not muted. Returns the
-/// two ends of their conversation.
+/// Lets `from` write to `to`: both accounts exist, a user who writes himself is not muted, and what the two are to
+/// each other allows it. Returns the two ends of their conversation.
 ///
 /// # Errors
 /// `AccountUnknown` for the sender, `ToAccountUnknown` for the receiver; `SenderMutedEverywhere`; `SessionInvalid` when the caller's
-/// account was deleted since the request was let in, and another one of that name is there.
+/// account was deleted since the request was let in, and another one of that name is there; those of
+/// [`check_relations`].
 pub(crate) async fn to_user(caller: &Caller, from: UserId, to: UserId) -> Outcome<Ends> {
     let (node, app) = (caller.node(), caller.app());
     let own_tiny = account::existing(node, app, &from, ErrorCode::AccountUnknown).await?;
     check_account(caller, own_tiny)?;
     check_mute(caller, |mutes| mutes.c2c_until, ErrorCode::SenderMutedEverywhere).await?;
     let peer_tiny = account::existing(node, app, &to, ErrorCode::ToAccountUnknown).await?;
-    Ok(Ends { own: from, own_tiny, peer: to, peer_tiny })
+    let ends = Ends { own: from, own_tiny, peer: to, peer_tiny };
+    check_relations(caller, &ends).await?;
+    Ok(ends)
+}
+
+/// Whether what two users are to each other lets the one write to the other. Backends may always write, robots may,
+/// too, and everybody to himself.
+///
+/// # Errors
+/// `BlockedByReceiver`; if the app wants friends only, `NotMutualFriends`, `SenderNotPeersFriend`,
+/// `ReceiverNotOwnFriend`.
+async fn check_relations(caller: &Caller, ends: &Ends) -> Outcome<()> {
+    if caller.is_admin() || ends.own == ends.peer || ends.own.is_robot() {
+        return Ok(());
+    }
+    let (node, app) = (caller.node(), caller.app());
+    if relation::holds(node, app, &ends.peer, Tie::Blocked, ends.own_tiny).await? {
+        return Err(ErrorCode::BlockedByReceiver.into());
+    }
+    if !app.facts().settings.c2c_friends_only || ends.peer.is_robot() {
+        return Ok(());
+    }
+    let own_has = relation::holds(node, app, &ends.own, Tie::Friend, ends.peer_tiny).await?;
+    let peer_has = relation::holds(node, app, &ends.peer, Tie::Friend, ends.own_tiny).await?;
+    match (own_has, peer_has) {
+        (true, true) => Ok(()),
+        (false, false) => Err(ErrorCode::NotMutualFriends.into()),
+        (true, false) => Err(ErrorCode::SenderNotPeersFriend.into()),
+        (false, true) => Err(ErrorCode::ReceiverNotOwnFriend.into()),
+    }
 }
 
 /// Refuses a caller whose account was deleted since the request was let in, when another one of its name

@@ -25,6 +25,7 @@ use crate::merged;
 use crate::node::Node;
 use crate::pair::PairState;
 use crate::presence;
+use crate::relation::settle::PairLocks;
 use crate::retention::Cut;
 use crate::rows::{AppRow, Home, ImportAccountJob, Job, PairKey, key};
 use crate::session::FailureCounter;
@@ -60,6 +61,7 @@ pub struct App {
     pub(crate) flows: Flows,
     pub(crate) login_failures: FailureCounter,
     pub(crate) presence: presence::Tracker,
+    pub(crate) pair_locks: PairLocks,
     /// Conversations whose first message is stored, or about to be, and that are not in the index of a
     /// user yet.
     indexing: Mutex<HashMap<UserId, BTreeSet<PairKey>>>,
@@ -99,6 +101,7 @@ impl App {
             flows: Flows::default(),
             login_failures: FailureCounter::default(),
             presence: presence::Tracker::default(),
+            pair_locks: PairLocks::default(),
             indexing: Mutex::default(),
             calls: (0..operations).map(|_| AtomicU64::new(0)).collect(),
         })

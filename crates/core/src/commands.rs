@@ -7,6 +7,9 @@ use crate::conversation::commands::{
     batch_delete, clear_msg, create_contact_group, del_contact_group, delete, get_contact_group,
     get_list, mark_contact, page_get, search_contact_group, top, update_contact_group,
 };
+use crate::follow::commands::{
+    follow_add, follow_check, follow_delete, follow_get, follow_get_info,
+};
 use crate::group::commands::{
     add_group_member, apply_join_group, batch_get_group_notify, change_group_owner, create_group,
     delete_group_member, destroy_group, forbid_send_msg, get_appid_group_list, get_group_info,
@@ -32,7 +35,12 @@ use crate::presence::commands::{
     ws_status_unsubscribe,
 };
 use crate::profile::commands::{portrait_get, portrait_get_all, portrait_set};
-use crate::relation::commands::{black_list_get, friend_get, group_get, pendency_get};
+use crate::relation::commands::{
+    black_list_add, black_list_check, black_list_delete, black_list_get, friend_add, friend_check,
+    friend_delete, friend_delete_all, friend_get, friend_get_list, friend_get_specified,
+    friend_import, friend_response, friend_update, group_add, group_delete, group_get,
+    group_update, pendency_delete, pendency_get, pendency_report,
+};
 use crate::robot::commands::{create_robot, delete_robot, get_all_robots};
 use crate::sdk::commands::{authkey, fetch_config, fetch_purchase_bits, web_report};
 use crate::session::commands::{heartbeat, push_ack, wshello, wslogin, wslogout};
@@ -117,10 +125,33 @@ pub fn registry() -> Registry {
         .on(get_contact_group::OPERATION, get_contact_group::run)
         .on(search_contact_group::OPERATION, search_contact_group::run)
         // relations
+        .on(friend_add::OPERATION, friend_add::run)
+        .on(friend_import::OPERATION, friend_import::run)
+        .on(friend_update::OPERATION, friend_update::run)
+        .on(friend_delete::OPERATION, friend_delete::run)
+        .on(friend_delete_all::OPERATION, friend_delete_all::run)
+        .on(friend_check::OPERATION, friend_check::run)
         .on(friend_get::OPERATION, friend_get::run)
-        .on(black_list_get::OPERATION, black_list_get::run)
-        .on(group_get::OPERATION, group_get::run)
+        .on(friend_get_list::OPERATION, friend_get_list::run)
+        .on(friend_get_specified::OPERATION, friend_get_specified::run)
+        .on(friend_response::OPERATION, friend_response::run)
         .on(pendency_get::OPERATION, pendency_get::run)
+        .on(pendency_delete::OPERATION, pendency_delete::run)
+        .on(pendency_report::OPERATION, pendency_report::run)
+        .on(black_list_add::OPERATION, black_list_add::run)
+        .on(black_list_delete::OPERATION, black_list_delete::run)
+        .on(black_list_get::OPERATION, black_list_get::run)
+        .on(black_list_check::OPERATION, black_list_check::run)
+        .on(group_add::OPERATION, group_add::run)
+        .on(group_delete::OPERATION, group_delete::run)
+        .on(group_get::OPERATION, group_get::run)
+        .on(group_update::OPERATION, group_update::run)
+        // following
+        .on(follow_add::OPERATION, follow_add::run)
+        .on(follow_delete::OPERATION, follow_delete::run)
+        .on(follow_get::OPERATION, follow_get::run)
+        .on(follow_check::OPERATION, follow_check::run)
+        .on(follow_get_info::OPERATION, follow_get_info::run)
         // groups
         .on(create_group::OPERATION, create_group::run)
         .on(destroy_group::OPERATION, destroy_group::run)

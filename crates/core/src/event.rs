@@ -12,7 +12,8 @@ use teahouse_proto::time::UnixSeconds;
 use crate::conversation::contacts::{Contact, Folder, Marked};
 use crate::group::message::{GroupRef, GroupSaid};
 use crate::presence::Seen;
-use crate::profile::ProfileItem;
+use crate::profile::{Face, ProfileItem};
+use crate::relation::tags::FriendItem;
 use crate::rows::PairKey;
 
 /// Something that happened and is durable.
@@ -80,6 +81,8 @@ pub enum Event {
     JoinAsked(JoinAsked),
     /// Somebody who asked to join a group has an answer.
     JoinAnswered(JoinAnswered),
+    /// What a user is to others has changed.
+    RelationsChanged(RelationsChanged),
 }
 
 /// A counter with its labels looked up once: the hot path only adds.
@@ -163,6 +166,9 @@ impl Event {
             }
             Self::JoinAsked(_) => counted!("teahouse_events_total", "event" => "join_asked"),
             Self::JoinAnswered(_) => counted!("teahouse_events_total", "event" => "join_answered"),
+            Self::RelationsChanged(_) => {
+                counted!("teahouse_events_total", "event" => "relations_changed")
+            }
         };
         counter.increment(1);
     }
@@ -622,4 +628,74 @@ pub struct JoinAnswered {
     pub wording: String,
     /// Who answered.
     pub operator: String,
+}
+
+/// See [`Event::RelationsChanged`].
+#[derive(Debug, Clone)]
+pub struct RelationsChanged {
+    /// The app.
+    pub app: SdkAppId,
+    /// Whose relations.
+    pub user: UserId,
+    /// What is different now.
+    pub(crate) changes: Vec<RelationChange>,
+    /// The device that it came from.
+    pub origin: Option<u32>,
+}
+
+/// One change of a user's relations.
+#[derive(Debug, Clone)]
+pub(crate) enum RelationChange {
+    /// Somebody is in his friend list.
+    FriendAdded(UserId),
+    /// Somebody is not in his friend list any more.
+    FriendRemoved(UserId),
+    /// A friend's remark, groups or other values.
+    FriendChanged { peer: UserId, items: Vec<FriendItem> },
+    /// He asks somebody, or is asked.
+    RequestAdded(FriendRequest),
+    /// A request to somebody, or of somebody, has ended.
+    RequestRemoved(UserId),
+    /// He has seen the requests up to this second.
+    RequestsRead(u32),
+    /// He has blocked somebody.
+    Blocked(UserId),
+    /// He has blocked somebody no longer.
+    Unblocked(UserId),
+    /// He follows somebody, or is followed, or not any more.
+    Follow(FollowChange),
+}
+
+/// See [`RelationChange::RequestAdded`].
+#[derive(Debug, Clone)]
+pub(crate) struct FriendRequest {
+    /// The other one.
+    pub(crate) peer: UserId,
+    /// His nickname and avatar.
+    pub(crate) face: Face,
+    /// The other one asks.
+    pub(crate) received: bool,
+    pub(crate) source: String,
+    pub(crate) wording: String,
+    pub(crate) time: u32,
+}
+
+/// See [`RelationChange::Follow`].
+#[derive(Debug, Clone)]
+pub(crate) struct FollowChange {
+    /// The other one.
+    pub(crate) peer: UserId,
+    /// His nickname and avatar.
+    pub(crate) face: Face,
+    pub(crate) kind: FollowKind,
+    /// He is on that list now.
+    pub(crate) added: bool,
+}
+
+/// Which of a user's lists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum FollowKind {
+    Followers = 1,
+    Following = 2,
+    Mutual = 3,
 }

@@ -22,6 +22,7 @@ mod entity;
 pub mod env;
 pub mod error;
 pub mod event;
+mod follow;
 mod group;
 pub mod hub;
 mod merged;

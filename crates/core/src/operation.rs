@@ -59,6 +59,7 @@ families! {
     "openim_msg_ext_http_svc": NotAdmin GroupBadParameter GroupBadParameter GroupInternal GroupUnknownCommand false;
     "profile":                 ProfileNotAdmin ProfileBadParameter ProfileBadParameter ProfileInternal UnknownCommand true;
     "sns":                     RelationNotAdmin RelationBadParameter RelationBadParameter RelationInternal UnknownCommand true;
+    "follow":                  RelationNotAdmin RelationBadParameter RelationBadParameter RelationInternal UnknownCommand true;
     "recentcontact":           ConversationNotAdmin ConversationBadParameter ConversationBadParameter ConversationInternal UnknownCommand true;
     "openconfigsvr":           NotAdmin ConfigJsonMalformed ConfigJsonMalformed ConfigInternal UnknownCommand false;
     "openim_robot_http_svc":   GroupRequestIllegal GroupBadParameter GroupBadParameter GroupInternal UnknownCommand false;

@@ -18,6 +18,8 @@ use crate::entity::{Change, in_parallel};
 use crate::error::Outcome;
 use crate::group::{self, membership};
 use crate::node::{Node, decode_row};
+use crate::profile;
+use crate::relation;
 use crate::rows::{DirectoryKind, Home, Job, JobRow, key};
 use crate::turns::Turns;
 
@@ -122,6 +124,12 @@ async fn run_job(node: &Arc<Node>, home: &Home, job: Job) -> Outcome<()> {
         }
         (Home::User(app, user), Job::LeaveGroups(job)) => {
             membership::leave_all(node, *app, user, TinyId(job.tiny_id), &job.groups).await
+        }
+        (Home::User(app, user), Job::Relate(job)) => {
+            relation::settle::relate(node, *app, user, &job).await
+        }
+        (Home::User(app, user), Job::TellFriends(job)) => {
+            profile::tell_friends(node, *app, user, &job).await
         }
         (Home::Group(app, group), Job::IndexMembers(job)) => {
             membership::index_members(node, *app, group, &job).await

@@ -1,5 +1,7 @@
 //! From domain events to frames: who is told what. The only place that makes pushes.
 
+mod relation;
+
 use std::cell::LazyCell;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -61,6 +63,7 @@ pub(crate) fn deliver(node: &Node, event: &Event) {
         Event::ReceiveOptionChanged(changed) => receive_option_changed(node, changed),
         Event::JoinAsked(asked) => join_asked(node, asked),
         Event::JoinAnswered(answered) => join_answered(node, answered),
+        Event::RelationsChanged(changed) => relation::deliver(node, changed),
         Event::AccountCreated(_)
         | Event::AccountDeleted(_)
         | Event::LoggedIn(_)
@@ -259,22 +262,24 @@ fn do_not_disturb_changed(node: &Node, changed: &DoNotDisturbChanged) {
     });
 }
 
+/// His own other devices; those of his friends follow through the outbox.
 fn profile_changed(node: &Node, changed: &ProfileChanged) {
     node.hub().push(changed.app, &changed.user, changed.origin, || {
-        let profile_list = changed
-            .items
-            .iter()
-            .map(|ProfileItem { tag, value }| ProfileField {
-                tag,
-                value: match value {
-                    ProfileValue::Text(text) => push::ProfileValue::Text(text),
-                    ProfileValue::Number(number) => push::ProfileValue::Number(*number),
-                },
-            })
-            .collect();
-        let change = ProfileChange { user: &changed.user, profile_list };
-        (frame(&[push::Event::ProfileChanges(&[change])]), None)
+        (profile_frame(&changed.user, &changed.items), None)
     });
+}
+
+/// Tells new values of a profile.
+pub(crate) fn profile_frame(user: &UserId, items: &[ProfileItem]) -> Arc<Frame> {
+    let fields = items.iter().map(|ProfileItem { tag, value }| ProfileField {
+        tag,
+        value: match value {
+            ProfileValue::Text(text) => push::ProfileValue::Text(text),
+            ProfileValue::Number(number) => push::ProfileValue::Number(*number),
+        },
+    });
+    let change = ProfileChange { user, profile_list: fields.collect() };
+    frame(&[push::Event::ProfileChanges(&[change])])
 }
 
 fn conversations_deleted(node: &Node, deleted: &ConversationsDeleted) {

@@ -154,6 +154,49 @@ impl Home {
     }
 }
 
+/// What one user is to another. Each relation has a row with both: with the user whom it belongs to, and, as
+/// its mirror, with the other one. The numbers are part of the stored keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Tie {
+    /// The other is in the user's friend list.
+    Friend = 0,
+    /// The user is in the other's friend list.
+    FriendOf = 1,
+    /// The user has blocked the other.
+    Blocked = 2,
+    /// The other has blocked the user.
+    BlockedBy = 3,
+    /// The user asks to be the other's friend.
+    Asked = 4,
+    /// The other asks to be the user's friend.
+    AskedBy = 5,
+    /// The user follows the other.
+    Follows = 6,
+    /// The other follows the user.
+    FollowedBy = 7,
+}
+
+impl Tie {
+    pub(crate) const ALL: [Self; 8] = [
+        Self::Friend,
+        Self::FriendOf,
+        Self::Blocked,
+        Self::BlockedBy,
+        Self::Asked,
+        Self::AskedBy,
+        Self::Follows,
+        Self::FollowedBy,
+    ];
+
+    /// The relations that belong to the user himself, each with its mirror.
+    pub(crate) const MIRRORED: [(Self, Self); 4] = [
+        (Self::Friend, Self::FriendOf),
+        (Self::Blocked, Self::BlockedBy),
+        (Self::Asked, Self::AskedBy),
+        (Self::Follows, Self::FollowedBy),
+    ];
+}
+
 /// Keys. The families of mutable rows are numbered across all kinds of partition, so that a dump is
 /// readable.
 pub(crate) mod key {
@@ -163,11 +206,10 @@ pub(crate) mod key {
     const PROFILE: u8 = 0x11;
     const DEVICES: u8 = 0x12;
     const WATCHED: u8 = 0x13;
+    const RELATIONS: u8 = 0x18;
     const CONVERSATION: u8 = 0x20;
-    const FRIEND: u8 = 0x21;
-    const BLOCKED: u8 = 0x22;
-    const FRIEND_REQUEST: u8 = 0x23;
-    const FRIEND_GROUP: u8 = 0x24;
+    /// The first of the families of [`Tie`].
+    const TIES: u8 = 0x50;
     const GROUP_INFO: u8 = 0x28;
     const MEMBER: u8 = 0x29;
     const MUTE: u8 = 0x2a;
@@ -315,26 +357,31 @@ pub(crate) mod key {
         key.freeze()
     }
 
-    /// Row families of a user that one reads as a whole.
-    #[derive(Debug, Clone, Copy)]
-    pub(crate) enum UserRows {
-        Conversations,
-        Friends,
-        Blocked,
-        FriendRequests,
-        FriendGroups,
+    /// The range that holds the index rows of all conversations of a user.
+    pub(crate) fn conversations() -> (Bytes, Bytes) {
+        (Bytes::from_static(&[CONVERSATION]), Bytes::from_static(&[CONVERSATION + 1]))
     }
 
-    /// The range that holds all rows of one family.
-    pub(crate) fn user_rows(rows: UserRows) -> (Bytes, Bytes) {
-        let first = match rows {
-            UserRows::Conversations => CONVERSATION,
-            UserRows::Friends => FRIEND,
-            UserRows::Blocked => BLOCKED,
-            UserRows::FriendRequests => FRIEND_REQUEST,
-            UserRows::FriendGroups => FRIEND_GROUP,
-        };
-        (Bytes::copy_from_slice(&[first]), Bytes::copy_from_slice(&[first + 1]))
+    /// What is counted and numbered of a user's relations.
+    pub(crate) fn relations() -> Bytes {
+        Bytes::from_static(&[RELATIONS])
+    }
+
+    /// A relation of a user to `peer`.
+    pub(crate) fn tie(tie: Tie, peer: &UserId) -> Bytes {
+        tagged(&[TIES + tie as u8], peer.as_bytes())
+    }
+
+    /// The range that holds all relations of one kind, or those after `peer`, by id.
+    pub(crate) fn ties_after(tie: Tie, peer: Option<&UserId>) -> (Bytes, Bytes) {
+        let family = TIES + tie as u8;
+        let after = peer.map_or_else(Vec::new, |peer| [peer.as_bytes(), b"\0"].concat());
+        (tagged(&[family], &after), Bytes::copy_from_slice(&[family + 1]))
+    }
+
+    /// The other user of a relation's row.
+    pub(crate) fn tie_peer(key: &[u8]) -> Option<UserId> {
+        UserId::parse(std::str::from_utf8(key.get(1..)?).ok()?).ok()
     }
 
     /// All mutable rows after the entity's own one: what goes when an account is deleted.
@@ -730,6 +777,80 @@ pub(crate) struct FolderRow {
     /// When it was made, named, or deleted.
     #[prost(uint64, tag = "3")]
     pub(crate) changed_ms: u64,
+}
+
+/// `Home::User`, relations: what is counted and numbered of them.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct RelationsRow {
+    /// How many relations of each kind there are, by the number of [`Tie`].
+    #[prost(uint64, repeated, tag = "1")]
+    pub(crate) counts: Vec<u64>,
+    /// Followed users who follow back.
+    #[prost(uint64, tag = "2")]
+    pub(crate) mutual_follows: u64,
+    /// Rises with each change of the friend list but of custom fields.
+    #[prost(uint64, tag = "3")]
+    pub(crate) friends_seq: u64,
+    /// Rises with each change of a friend's custom fields.
+    #[prost(uint64, tag = "4")]
+    pub(crate) custom_seq: u64,
+    /// Rises with each change of the block list.
+    #[prost(uint64, tag = "5")]
+    pub(crate) blocked_seq: u64,
+    /// Rises with each change of the friend requests.
+    #[prost(uint64, tag = "6")]
+    pub(crate) requests_seq: u64,
+    /// Rises with each change of friend groups or of who is in them.
+    #[prost(uint64, tag = "7")]
+    pub(crate) groups_seq: u64,
+    /// Requests received up to this second have been seen.
+    #[prost(uint32, tag = "8")]
+    pub(crate) requests_read: u32,
+    #[prost(message, repeated, tag = "9")]
+    pub(crate) groups: Vec<FriendGroupRow>,
+    /// The last number given to a friend group.
+    #[prost(uint32, tag = "10")]
+    pub(crate) last_group: u32,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct FriendGroupRow {
+    /// What friends' rows say; never used again.
+    #[prost(uint32, tag = "1")]
+    pub(crate) number: u32,
+    #[prost(string, tag = "2")]
+    pub(crate) name: String,
+}
+
+/// `Home::User`, one relation to another user.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct TieRow {
+    /// Of the other account.
+    #[prost(uint64, tag = "1")]
+    pub(crate) tiny_id: u64,
+    /// When it began, unix seconds.
+    #[prost(uint32, tag = "2")]
+    pub(crate) since: u32,
+    /// How a friend was found.
+    #[prost(string, tag = "3")]
+    pub(crate) source: String,
+    /// What was said when a friend was asked.
+    #[prost(string, tag = "4")]
+    pub(crate) wording: String,
+    #[prost(string, tag = "5")]
+    pub(crate) remark: String,
+    /// When the remark was made, unix seconds; 0 if that is not known.
+    #[prost(uint32, tag = "6")]
+    pub(crate) remark_since: u32,
+    /// Numbers of friend groups; those that are gone count for nothing.
+    #[prost(uint32, repeated, tag = "7")]
+    pub(crate) groups: Vec<u32>,
+    /// Custom fields, named without the tag's prefix.
+    #[prost(btree_map = "string, string", tag = "8")]
+    pub(crate) custom: std::collections::BTreeMap<String, String>,
+    /// Tells a friend request from an earlier one.
+    #[prost(uint64, tag = "9")]
+    pub(crate) request: u64,
 }
 
 /// `Home::Pair`, head: under 256 bytes, rewritten by each message.
@@ -1186,7 +1307,7 @@ pub(crate) struct ChangedRow {
 /// Outbox: what must follow elsewhere. Carried out at least once, so each job is idempotent.
 #[derive(Clone, PartialEq, prost::Message)]
 pub(crate) struct JobRow {
-    #[prost(oneof = "Job", tags = "1, 2, 3, 4, 5, 6, 7, 8")]
+    #[prost(oneof = "Job", tags = "1, 2, 3, 4, 5, 6, 7, 8, 16, 17")]
     pub(crate) job: Option<Job>,
 }
 
@@ -1216,6 +1337,51 @@ pub(crate) enum Job {
     /// Take a deleted account out of its groups.
     #[prost(message, tag = "8")]
     LeaveGroups(LeaveGroupsJob),
+    /// Carry changed relations over to the other users.
+    #[prost(message, tag = "16")]
+    Relate(RelateJob),
+    /// Tell those who have a user in their friend list that his profile has changed.
+    #[prost(message, tag = "17")]
+    TellFriends(TellFriendsJob),
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct RelateJob {
+    /// Of the user whose relations have changed.
+    #[prost(uint64, tag = "1")]
+    pub(crate) tiny_id: u64,
+    #[prost(message, repeated, tag = "2")]
+    pub(crate) errands: Vec<ErrandRow>,
+}
+
+/// What a user wants of another one beyond the mirrors of his own relations.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct ErrandRow {
+    #[prost(string, tag = "1")]
+    pub(crate) peer: String,
+    #[prost(uint64, tag = "2")]
+    pub(crate) peer_tiny_id: u64,
+    /// The user shall be in the other's friend list, too.
+    #[prost(bool, tag = "3")]
+    pub(crate) befriend: bool,
+    /// The user shall not be in the other's friend list any more.
+    #[prost(bool, tag = "4")]
+    pub(crate) unfriend: bool,
+    /// The other's request with this number has ended; 0 for none.
+    #[prost(uint64, tag = "5")]
+    pub(crate) ended_request: u64,
+    /// It was granted.
+    #[prost(bool, tag = "6")]
+    pub(crate) granted: bool,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct TellFriendsJob {
+    /// Of the account whose profile has changed.
+    #[prost(uint64, tag = "1")]
+    pub(crate) tiny_id: u64,
+    #[prost(string, repeated, tag = "2")]
+    pub(crate) tags: Vec<String>,
 }
 
 /// Members of a group who came or went, in one commit.
@@ -1462,7 +1628,7 @@ mod tests {
     fn the_index_of_a_user_is_one_range_and_its_keys_tell_what_they_are() {
         let peer = UserId::parse("~").expect("valid");
         let group = GroupId::parse("~").expect("valid");
-        let (from, to) = key::user_rows(key::UserRows::Conversations);
+        let (from, to) = key::conversations();
         for contact in [Contact::Pair(peer.clone()), Contact::Group(group.clone())] {
             let row = key::contact(&contact);
             assert!(from <= row && row < to);
@@ -1476,20 +1642,34 @@ mod tests {
     }
 
     #[test]
+    fn relations_of_one_kind_are_together_and_lead_back_to_the_other_user() {
+        let [a, b] = ["a", "a b"].map(|id| UserId::parse(id).expect("valid"));
+        let row = key::tie(Tie::Blocked, &b);
+        let (from, to) = key::ties_after(Tie::Blocked, None);
+        assert!(from < row && row < to && key::tie(Tie::BlockedBy, &a) >= to);
+        let (from, _) = key::ties_after(Tie::Blocked, Some(&a));
+        assert!(key::tie(Tie::Blocked, &a) < from && from < row, "the page after `a` begins there");
+        assert_eq!(key::tie_peer(&row), Some(b));
+    }
+
+    #[test]
     fn deleting_all_but_the_head_spares_the_head_and_reaches_every_mutable_row() {
         let (from, to) = key::all_but_head();
         assert!(key::head() < from);
         let peer = UserId::parse("~").expect("valid");
         let contact = key::contact(&Contact::Pair(peer.clone()));
-        for row in [
+        let ties = Tie::ALL.map(|tie| key::tie(tie, &peer));
+        let others = [
             key::profile(),
             key::devices(),
+            key::relations(),
             key::conversation(&peer),
             contact,
             key::folders(),
             key::watched(u32::MAX),
             key::entry(7),
-        ] {
+        ];
+        for row in others.into_iter().chain(ties) {
             assert!(row >= from && row < to);
         }
         assert!(to < key::message(UnixSeconds(0), 0));

@@ -78,7 +78,7 @@ impl SettingValue for LoginPolicy {
     }
 }
 
-/// Custom profile fields by keyword, without the tag's prefix.
+/// Custom fields by keyword, without the tag's prefix.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct FieldNames(pub Vec<String>);
 
@@ -219,6 +219,8 @@ settings! {
     c2c_withdraw_s: u32 = 120, "c2c.withdraw_s", 0..=31_536_000;
     /// How long one-to-one messages are kept, days; 0 keeps them for ever.
     c2c_history_days: u32 = 90, "c2c.history_days", 0..=36_500;
+    /// Only those who have each other as friends may write to each other.
+    c2c_friends_only: bool = false, "c2c.friends_only";
     /// Most conversations in a user's list.
     conversation_list_max: u32 = 500, "conversation.list_max", 1..=100_000;
     /// A deleted conversation also disappears from the user's other devices.
@@ -255,6 +257,20 @@ settings! {
     room_never_dropped: Accounts = Accounts::default(), "room.never_dropped";
     /// Robots that the app may have.
     robots_max: u32 = 20, "robot.count_max", 0..=1_000;
+    /// Most friends of one user.
+    friend_list_max: u32 = 3_000, "friend.list_max", 1..=10_000;
+    /// Most users that one user blocks.
+    friend_blocked_max: u32 = 1_000, "friend.blocked_max", 1..=10_000;
+    /// Most friend groups of one user.
+    friend_groups_max: u32 = 32, "friend.groups_max", 1..=256;
+    /// Most open friend requests that one user has sent, and most that he has received.
+    friend_requests_max: u32 = 100, "friend.requests_max", 1..=1_000;
+    /// Custom fields of friends, named without the Tag_SNS_Custom_ prefix.
+    friend_custom_fields: FieldNames = FieldNames::default(), "friend.custom_fields";
+    /// Users may follow each other; if not, 30005 is answered.
+    follow_enabled: bool = true, "follow.enabled";
+    /// Most users that one user follows. There may be any number of followers.
+    follow_following_max: u32 = 5_000, "follow.following_max", 1..=100_000;
     /// Custom profile fields, named without the Tag_Profile_Custom_ prefix.
     profile_custom_fields: FieldNames = FieldNames::default(), "profile.custom_fields";
     /// Those of the custom profile fields that only administrators may set.

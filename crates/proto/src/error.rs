@@ -219,8 +219,8 @@ error_codes! {
         BlockedByReceiver = 20007, Never, "the receiver has blocked the sender";
         DifferentApps = 20008, Never, "the sender and the receiver belong to different apps";
         NotMutualFriends = 20009, Never, "the sender and the receiver are not friends of each other";
-        ReceiverNotOwnFriend = 20010, Never, "the receiver is not a friend of the sender";
-        SenderNotPeersFriend = 20011, Never, "the sender is not a friend of the receiver";
+        SenderNotPeersFriend = 20010, Never, "the receiver does not have the sender as friend";
+        ReceiverNotOwnFriend = 20011, Never, "the sender does not have the receiver as friend";
         SenderMutedEverywhere = 20012, Never, "the sender is muted";
         RecallTooLate = 20016, Never, "the message is too old to be recalled";
         HistoryDeletionFailed = 20018, Later, "the message could not be deleted from the history";

@@ -6,6 +6,7 @@
 
 mod change;
 mod group;
+mod relation;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -28,6 +29,9 @@ pub use group::{
     EVENT_AT, EVENT_MESSAGE, EVENT_NOTICE, EVENT_TIP, Face, GroupAt, GroupAtTip, GroupChanges,
     GroupContent, GroupInfo, GroupMessage, GroupNotice, GroupRead, GroupTip, NameCard, NoticeKind,
     PLACE_GONE, SYSTEM_ACCOUNT, TipKind,
+};
+pub use relation::{
+    FollowDiff, FollowListChange, FriendListChange, FriendUpdate, FriendValue, RequestAdded,
 };
 
 /// Command of ordinary pushes.
@@ -291,6 +295,15 @@ pub enum Event<'a> {
     GroupNotices(&'a [GroupNotice<'a>]),
     /// Groups that were read on another device.
     GroupReads(&'a [GroupRead<'a>]),
+    /// A change of a user's friends, friend requests or blocked users.
+    FriendList {
+        /// Whose.
+        user: &'a UserId,
+        /// What is different.
+        list: FriendListChange<'a>,
+    },
+    /// Changes of whom a user follows, or who follows him.
+    FollowLists(Vec<FollowListChange<'a>>),
     /// Everything was read on another device.
     AllRead(AllRead<'a>),
     /// The user's overall receive option changed on another device.
@@ -488,6 +501,10 @@ impl Serialize for Event<'_> {
             Self::Receipts(notice) => notice.serialize(serializer),
             Self::Reactions(notices) => entry(serializer, 21, "MsgReactionNotifyList", notices),
             Self::Extensions(notice) => entry(serializer, 20, "MsgExtensionNotify", notice),
+            Self::FriendList { user, list } => {
+                entry(serializer, 12, "FriendListMod", [list.of(user)])
+            }
+            Self::FollowLists(changes) => entry(serializer, 22, "FollowChangeList", changes),
         }
     }
 }

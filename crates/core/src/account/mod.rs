@@ -20,9 +20,12 @@ use crate::error::Outcome;
 use crate::event::{AccountRef, CustomStatusSet, DevicesKicked, Event, ProfileChanged};
 use crate::hub::Heard;
 use crate::node::{Node, decode_row};
-use crate::profile::{self, ProfileItem, ProfileValue};
+use crate::profile::{self, Face, ProfileItem, ProfileValue};
+use crate::relation;
+use crate::relation::book::Relations;
 use crate::rows::{
-    AccountRow, DevicesRow, Home, Job, LeaveGroupsJob, ListAccountJob, ProfileRow, key,
+    AccountRow, DevicesRow, Home, Job, LeaveGroupsJob, ListAccountJob, ProfileRow, TellFriendsJob,
+    Tie, key,
 };
 
 /// The state of one user. A user that never existed, or was deleted, is a state too.
@@ -39,6 +42,7 @@ pub(crate) struct UserState {
     pub(crate) listed: BTreeSet<u32>,
     /// Whom each device watches, the earliest first, once somebody has asked for it.
     pub(crate) watched: BTreeMap<u32, Vec<UserId>>,
+    pub(crate) relations: Relations,
 }
 
 impl State for UserState {
@@ -48,11 +52,12 @@ impl State for UserState {
         partition: &'a Partition,
     ) -> BoxFuture<'a, Result<Self, ReadError>> {
         async move {
-            let keys =
-                [key::head(), key::profile(), key::devices()].map(|k| (partition.clone(), k));
+            let keys = [key::head(), key::profile(), key::devices(), key::relations()]
+                .map(|k| (partition.clone(), k));
             let rows = node.store().get_many(&keys).await?;
-            let [account, profile, devices] =
-                <[_; 3]>::try_from(rows).map_err(|_| ReadError::Corrupt("three rows".into()))?;
+            let [account, profile, devices, relations] =
+                <[_; 4]>::try_from(rows).map_err(|_| ReadError::Corrupt("four rows".into()))?;
+            let relations = relations.map(|row| decode_row(&row)).transpose()?.unwrap_or_default();
             let profile: ProfileRow =
                 profile.map(|row| decode_row(&row)).transpose()?.unwrap_or_default();
             Ok(Self {
@@ -63,6 +68,7 @@ impl State for UserState {
                 last_heard: BTreeMap::new(),
                 listed: BTreeSet::new(),
                 watched: BTreeMap::new(),
+                relations: Relations::new(relations),
             })
         }
         .boxed()
@@ -156,11 +162,18 @@ impl UserState {
         true
     }
 
-    pub(crate) fn set_profile(&mut self, items: &[ProfileItem], change: &mut Change) {
+    /// Replaces values of the profile. The friends' devices are told through the outbox: there may be many.
+    pub(crate) fn set_profile(&mut self, node: &Node, items: &[ProfileItem], change: &mut Change) {
         for item in items {
             self.profile.insert(item.tag.clone(), item.value.clone());
         }
         change.put(key::profile(), &profile::to_row(&self.profile));
+        if let Some(account) =
+            self.tiny_id().filter(|_| self.relations.head.count(Tie::FriendOf) > 0)
+        {
+            let tags = items.iter().map(|item| item.tag.clone()).collect();
+            change.job(node, Job::TellFriends(TellFriendsJob { tiny_id: account.0, tags }));
+        }
     }
 
     pub(crate) fn put_devices(&self, change: &mut Change) {
@@ -248,7 +261,7 @@ pub(crate) async fn faces(
     node: &Node,
     app: &App,
     users: &[UserId],
-) -> Outcome<Vec<(String, (String, String))>> {
+) -> Outcome<Vec<(String, Face)>> {
     const AT_ONCE: usize = 32;
     let faces = in_parallel(users.to_vec(), AT_ONCE, |id| async move {
         let face = face(node, app, &id).await?;
@@ -277,7 +290,7 @@ pub(crate) async fn import(
     change_user(node, app, user, |state, change| {
         state.create(node, app.id(), user, change);
         if !profile.is_empty() {
-            state.set_profile(profile, change);
+            state.set_profile(node, profile, change);
             change.event(Event::ProfileChanged(ProfileChanged {
                 app: app.id(),
                 user: user.clone(),
@@ -292,17 +305,23 @@ pub(crate) async fn import(
 
 /// Deletes an account with all it has; says whether there was one. Its sessions end. Messages it has
 /// sent stay with those who received them.
-pub(crate) async fn delete(node: &Arc<Node>, app: &App, user: &UserId) -> Outcome<bool> {
+pub(crate) async fn delete(node: &Arc<Node>, app: &Arc<App>, user: &UserId) -> Outcome<bool> {
     if tiny_id(node, app, user).await?.is_none() {
         return Ok(false);
     }
     let mut groups = BTreeSet::from_iter(conversation::groups::all(node, app, user).await?);
+    relation::settle::part_from_all(node, app, user).await?;
     shorten(node, app, user).await?;
     loop {
+        relation::settle::part_from_all(node, app, user).await?;
         groups.extend(conversation::groups::all(node, app, user).await?);
         let deleted = change_user(node, app, user, |state, change| {
             if state.account().is_none() {
                 return Ok(Some(false));
+            }
+            // Somebody became a friend, or a follower, meanwhile.
+            if Tie::ALL.into_iter().any(|tie| state.relations.head.count(tie) > 0) {
+                return Ok(None);
             }
             // Gone from memory since: read it again first.
             let Some(index) = &state.conversations else { return Ok(None) };

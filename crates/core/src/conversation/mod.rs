@@ -36,7 +36,6 @@ use crate::event::{
 use crate::node::{Node, decode_row};
 use crate::pair::uncounted::{self, Uncounted};
 use crate::pair::{self, Ends};
-use crate::rows::key::UserRows;
 use crate::rows::{
     ContactRow, ConversationRow, FoldersRow, GroupIndexRow, Home, IndexPairJob, MessagePlace,
     PairKey, PairRow, SideRow, key,
@@ -194,7 +193,7 @@ async fn change_index<R: Default>(
 }
 
 async fn read_rows(node: &Node, partition: &Partition) -> Result<Conversations, ReadError> {
-    let (from, to) = key::user_rows(UserRows::Conversations);
+    let (from, to) = key::conversations();
     let rows = node.store().scan(partition, &from..&to, Direction::Ascending, usize::MAX).await?;
     let mut index = Conversations::default();
     let (mut attached, mut folders) = (BTreeMap::new(), FoldersRow::default());

@@ -4,12 +4,20 @@
 pub(crate) mod commands;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use teahouse_proto::error::{Error, ErrorCode};
+use teahouse_proto::ids::{SdkAppId, TinyId, UserId};
 
-use crate::rows::{ProfileKind, ProfileRow, ProfileValueRow};
+use crate::account;
+use crate::error::Outcome;
+use crate::node::Node;
+use crate::push;
+use crate::relation;
+use crate::relation::rules::Consent;
+use crate::rows::{ProfileKind, ProfileRow, ProfileValueRow, TellFriendsJob, Tie};
 use crate::settings::{AppSettings, FieldNames};
 
 /// A value: text of at most 500 bytes, or an unsigned number.
@@ -64,7 +72,7 @@ const TAGS: &[(&str, Kind)] = &[
     ("Tag_Profile_IM_Location", Kind::Text { bytes_max: 16 }),
     (SELF_SIGNATURE, TEXT),
     (
-        "Tag_Profile_IM_AllowType",
+        CONSENT,
         Kind::OneOf(&[
             "AllowType_Type_NeedConfirm",
             "AllowType_Type_AllowAny",
@@ -74,18 +82,17 @@ const TAGS: &[(&str, Kind)] = &[
     ("Tag_Profile_IM_Language", U32),
     (IMAGE, TEXT),
     ("Tag_Profile_IM_MsgSettings", U32),
-    (
-        "Tag_Profile_IM_AdminForbidType",
-        Kind::OneOf(&["AdminForbid_Type_None", "AdminForbid_Type_SendOut"]),
-    ),
+    (FORBIDDEN, Kind::OneOf(&["AdminForbid_Type_None", "AdminForbid_Type_SendOut"])),
     ("Tag_Profile_IM_Level", U32),
     ("Tag_Profile_IM_Role", U32),
 ];
 
+const CONSENT: &str = "Tag_Profile_IM_AllowType";
+const FORBIDDEN: &str = "Tag_Profile_IM_AdminForbidType";
+
 /// Whether a user's own client must not change `tag`.
 fn is_admin_only(tag: &str, settings: &AppSettings) -> bool {
-    tag == "Tag_Profile_IM_AdminForbidType"
-        || is_named(tag, &settings.profile_custom_fields_admin_only)
+    tag == FORBIDDEN || is_named(tag, &settings.profile_custom_fields_admin_only)
 }
 
 /// Whether clients may read `tag`.
@@ -153,6 +160,65 @@ pub(crate) fn check(
     }
 }
 
+/// What happens when somebody wants this user as a friend.
+pub(crate) fn consent(profile: &BTreeMap<String, ProfileValue>) -> Consent {
+    match text(profile, CONSENT) {
+        "AllowType_Type_NeedConfirm" => Consent::Ask,
+        "AllowType_Type_DenyAny" => Consent::Nobody,
+        _ => Consent::Anyone,
+    }
+}
+
+/// Whether a backend has forbidden this user to ask others for friendship.
+pub(crate) fn may_not_ask(profile: &BTreeMap<String, ProfileValue>) -> bool {
+    text(profile, FORBIDDEN) == "AdminForbid_Type_SendOut"
+}
+
+/// The values that are set.
+pub(crate) fn items(profile: &BTreeMap<String, ProfileValue>) -> Vec<ProfileItem> {
+    let item = |(tag, value): (&String, &ProfileValue)| ProfileItem {
+        tag: tag.clone(),
+        value: value.clone(),
+    };
+    profile.iter().map(item).collect()
+}
+
+/// Friends' rows that are read at a time.
+const FRIENDS_A_PAGE: usize = 1_000;
+
+/// Tells everybody who has `user` as a friend, and is connected, the present values of what has changed. Jobs of
+/// one user are carried out in their order, so the last thing told is what holds.
+pub(crate) async fn tell_friends(
+    node: &Arc<Node>,
+    app: SdkAppId,
+    user: &UserId,
+    job: &TellFriendsJob,
+) -> Outcome<()> {
+    let Some(app) = node.app(app) else { return Ok(()) };
+    let values = account::user(node, &app, user).await?.read(|state| {
+        (state.tiny_id() == Some(TinyId(job.tiny_id))).then(|| items(&state.profile))
+    });
+    let Some(mut values) = values else { return Ok(()) };
+    let settings = &app.facts().settings;
+    values.retain(|item| job.tags.contains(&item.tag) && is_readable(&item.tag, settings));
+    if values.is_empty() {
+        return Ok(());
+    }
+    let frame = push::profile_frame(user, &values);
+    let mut after = None;
+    loop {
+        let page =
+            relation::page(node, &app, user, Tie::FriendOf, after.as_ref(), FRIENDS_A_PAGE).await?;
+        for (friend, _) in &page {
+            node.hub().push(app.id(), friend, None, || (frame.clone(), None));
+        }
+        if page.len() < FRIENDS_A_PAGE {
+            return Ok(());
+        }
+        after = page.into_iter().next_back().map(|(friend, _)| friend);
+    }
+}
+
 /// The text under `tag`, or nothing.
 pub(crate) fn text<'a>(profile: &'a BTreeMap<String, ProfileValue>, tag: &str) -> &'a str {
     match profile.get(tag) {
@@ -162,7 +228,9 @@ pub(crate) fn text<'a>(profile: &'a BTreeMap<String, ProfileValue>, tag: &str) -
 }
 
 /// Nickname and avatar.
-pub(crate) fn face(profile: &BTreeMap<String, ProfileValue>) -> (String, String) {
+pub(crate) type Face = (String, String);
+
+pub(crate) fn face(profile: &BTreeMap<String, ProfileValue>) -> Face {
     (text(profile, NICK).to_owned(), text(profile, IMAGE).to_owned())
 }
 

@@ -36,7 +36,7 @@ pub(crate) async fn create(
 }
 
 /// Deletes a robot; says whether there was one.
-pub(crate) async fn delete(node: &Arc<Node>, app: &App, robot: &UserId) -> Outcome<bool> {
+pub(crate) async fn delete(node: &Arc<Node>, app: &Arc<App>, robot: &UserId) -> Outcome<bool> {
     let deleted = account::delete(node, app, robot).await?;
     // Last: who repeats a call that was cut off between the two finds the robot still listed.
     Ok(node.unlist_robot(app, robot).await? || deleted)

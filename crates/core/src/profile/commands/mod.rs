@@ -4,13 +4,11 @@ pub(crate) mod portrait_get;
 pub(crate) mod portrait_get_all;
 pub(crate) mod portrait_set;
 
-use std::collections::BTreeMap;
-
 use schemars::JsonSchema;
 use serde::Serialize;
 use teahouse_proto::ids::UserId;
 
-use super::{ProfileItem, ProfileValue};
+use super::{ProfileItem, items};
 use crate::account;
 use crate::caller::Caller;
 use crate::entity::in_parallel;
@@ -47,12 +45,4 @@ async fn profiles(
         Ok((account, found))
     });
     profiles.await.into_iter().collect()
-}
-
-fn items(profile: &BTreeMap<String, ProfileValue>) -> Vec<ProfileItem> {
-    let item = |(tag, value): (&String, &ProfileValue)| ProfileItem {
-        tag: tag.clone(),
-        value: value.clone(),
-    };
-    profile.iter().map(item).collect()
 }

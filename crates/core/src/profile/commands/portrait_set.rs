@@ -56,7 +56,7 @@ pub(crate) async fn run(caller: Caller, request: Request) -> Outcome<Empty> {
         if state.account().is_none() {
             return Err(ErrorCode::ProfileAccountUnknown.into());
         }
-        state.set_profile(&items, change);
+        state.set_profile(caller.node(), &items, change);
         let readable = items.iter().filter(|item| profile::is_readable(&item.tag, settings));
         let readable: Vec<ProfileItem> = readable.cloned().collect();
         if !readable.is_empty() {
