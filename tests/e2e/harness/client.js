@@ -6,7 +6,10 @@ import { DEADLINE_MS, Journal } from './journal.js';
 /** The packages under test, by the short names that the tests use. */
 export const SDKS = /** @type {const} */ (['chat', 'tim']);
 
-/** @typedef {'chat' | 'tim'} Sdk */
+/** Those with friends: the older package has them in a file of its own. */
+export const FRIENDSHIP_SDKS = /** @type {const} */ (['chat', 'tim-friendship']);
+
+/** @typedef {'chat' | 'tim' | 'tim-friendship'} Sdk */
 /** @typedef {{direction: 'in' | 'out' | 'open' | 'close', binary?: boolean, compressed?: boolean, frame?: any, url?: string, code?: number}} Frame */
 
 /**
@@ -15,7 +18,7 @@ export const SDKS = /** @type {const} */ (['chat', 'tim']);
  */
 const LOOK_UP = /^(million_)?group_open_http_svc\.get_group_self_member_info$/;
 const LOOKING_UP = new Set(['createGroup', 'joinGroup', 'getGroupProfile', 'updateGroupProfile', 'changeGroupOwner']);
-const LOOK_UPS_A_SECOND = { chat: 4, tim: 16 };
+const LOOK_UPS_A_SECOND = { chat: 4, tim: 16, 'tim-friendship': 16 };
 
 const SDK_PROCESS = fileURLToPath(new URL('./sdk-process.js', import.meta.url));
 

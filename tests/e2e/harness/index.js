@@ -4,7 +4,7 @@ import { stopClients } from './client.js';
 import { stopProxies } from './proxy.js';
 import { stopServers } from './server.js';
 
-export { DEADLINE_MS, SDKS, SdkError, conversationID } from './client.js';
+export { DEADLINE_MS, FRIENDSHIP_SDKS, SDKS, SdkError, conversationID } from './client.js';
 export { CLIENT_ELEMENTS, REST_ELEMENTS } from './elements.js';
 export * from './groups.js';
 export { storedTexts } from './history.js';

@@ -18,7 +18,11 @@ const socket = installBrowserGlobals(({ direction, binary, data, url, code }) =>
 
 const require = createRequire(import.meta.url);
 /** @type {Record<string, string>} */
-const PACKAGES = { chat: '@tencentcloud/chat', tim: 'tim-js-sdk' };
+const PACKAGES = {
+  chat: '@tencentcloud/chat',
+  tim: 'tim-js-sdk',
+  'tim-friendship': 'tim-js-sdk/tim-js-friendship.js',
+};
 
 /** @type {any} */
 let chat;
