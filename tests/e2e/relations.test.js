@@ -1,7 +1,7 @@
 /** Friends, friend requests, friend groups and blocked users: by both packages, told to both users and all their devices. */
 import assert from 'node:assert/strict';
 import { before, describe, test } from 'node:test';
-import { FRIENDSHIP_SDKS, cleanUpAfterwards, refusedWith, startServer, userNamed } from './harness/index.js';
+import { FRIENDSHIP_SDKS, cleanUpAfterwards, refusedWith, startProxy, startServer, userNamed } from './harness/index.js';
 
 cleanUpAfterwards();
 
@@ -292,28 +292,40 @@ for (const sdk of FRIENDSHIP_SDKS) {
       await end(alice, bob);
     });
 
-    test('after a lost connection and after a new login, lists are as the server has them', async () => {
-      const [alice, bob] = [await start(sdk, userNamed('alice')), userNamed('bob')];
-      await server.restOk('im_open_login_svc/account_import', { UserID: bob });
-      const befriended = () =>
+    test('a device that was away finds its list as it is, also after a new login', async () => {
+      const network = await startProxy(server);
+      const alice = await server.startClient({ sdk, user: userNamed('alice'), through: network });
+      await hasLists(alice);
+      const [old, fresh, guest] = ['old', 'fresh', 'guest'].map(userNamed);
+      await server.restOk('im_open_login_svc/multiaccount_import', { Accounts: [old, fresh, guest] });
+      const add = (/** @type {string} */ from) =>
         server.restOk('sns/friend_add', {
-          From_Account: bob,
+          From_Account: from,
           AddFriendItem: [{ To_Account: alice.user, AddSource: SOURCE }],
         });
-      // The older package asks for its friends once, after the login.
-      if (sdk === 'chat') {
-        await server.connectionsAged();
-        await alice.cutSocket();
-        await alice.next('netStateChange', (data) => data.state !== 'connected');
-      }
-      await befriended();
-      await friendsWhere(alice, (ids) => ids[0] === bob);
-      await alice.kill();
-      await server.restOk('sns/friend_delete', { From_Account: alice.user, To_Account: [bob] });
-      await server.restOk('sns/black_list_add', { From_Account: alice.user, To_Account: [bob] });
+      const remove = (/** @type {string} */ from) =>
+        server.restOk('sns/friend_delete', {
+          From_Account: from,
+          To_Account: [alice.user],
+          DeleteType: 'Delete_Type_Both',
+        });
+      await add(old);
+      await friendsWhere(alice, (ids, list) => list[0]?.userID === old && list[0].source === SOURCE);
+      await server.connectionsAged();
+      network.hold();
+      await add(fresh);
+      await add(guest);
+      await remove(old);
+      await remove(guest);
+      network.release();
+      await friendsWhere(alice, (ids, list) => ids.length === 1 && list[0].userID === fresh && list[0].source === SOURCE);
+      await end(alice);
+
+      await remove(fresh);
+      await server.restOk('sns/black_list_add', { From_Account: alice.user, To_Account: [old] });
       const again = await start(sdk, alice.user);
       assert.equal((await friends(again)).size, 0);
-      await listWhere(again, 'blacklistUpdated', 'getBlacklist', (list) => list[0] === bob);
+      await listWhere(again, 'blacklistUpdated', 'getBlacklist', (list) => list[0] === old);
       await end(again);
     });
 

@@ -1,6 +1,6 @@
 //! From domain events to frames: who is told what. The only place that makes pushes.
 
-mod relation;
+pub(crate) mod relation;
 
 use std::cell::LazyCell;
 use std::collections::BTreeSet;

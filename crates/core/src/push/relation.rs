@@ -7,7 +7,9 @@ use teahouse_proto::push::{
 
 use super::frame;
 use crate::event::{FollowChange, FriendRequest, RelationChange, RelationsChanged};
+use crate::hub::Connection;
 use crate::node::Node;
+use crate::relation::recent::Missed;
 use crate::relation::tags;
 
 /// All devices, also the one that it came from: the packages wait for the push before they show a change. Only
@@ -20,6 +22,19 @@ pub(super) fn deliver(node: &Node, changed: &RelationsChanged) {
         if !changes.is_empty() {
             node.hub().push(*app, user, except, || (frame(&events(user, &changes)), None));
         }
+    }
+}
+
+/// What one device has missed of its user's friend list.
+pub(crate) fn missed(connection: &Connection, user: &UserId, missed: &Missed) {
+    let lists = [
+        FriendListChange::Added(missed.added.iter().collect()),
+        FriendListChange::Removed(missed.removed.iter().collect()),
+    ];
+    let lists = lists.into_iter().filter(|list| !list.is_empty());
+    let events: Vec<Event<'_>> = lists.map(|list| Event::FriendList { user, list }).collect();
+    if !events.is_empty() {
+        connection.push(&frame(&events), None);
     }
 }
 

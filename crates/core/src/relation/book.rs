@@ -19,6 +19,7 @@ use crate::error::Outcome;
 use crate::event::{Event, RelationChange, RelationsChanged};
 use crate::node::{Node, decode_row};
 use crate::profile::Face;
+use crate::relation::recent::Recent;
 use crate::relation::rules::{Edge, Refusal};
 use crate::relation::tags;
 use crate::rows::{ErrandRow, FriendGroupRow, Job, RelateJob, RelationsRow, Tie, TieRow, key};
@@ -33,6 +34,7 @@ pub(crate) struct Relations {
     holders: usize,
     /// Whom he has blocked, or has as friends, once a message had to know it.
     known: BTreeMap<Tie, IdSet>,
+    pub(crate) recent: Recent,
 }
 
 /// Numbers of accounts, ascending: eight bytes each.
@@ -345,6 +347,18 @@ impl Book {
         }
         for change in &told {
             number(&mut self.head, change);
+            let (friend, added) = match change {
+                RelationChange::FriendAdded(friend) => (friend, true),
+                RelationChange::FriendRemoved(friend) => (friend, false),
+                RelationChange::FriendChanged { .. }
+                | RelationChange::RequestAdded(_)
+                | RelationChange::RequestRemoved(_)
+                | RelationChange::RequestsRead(_)
+                | RelationChange::Blocked(_)
+                | RelationChange::Unblocked(_)
+                | RelationChange::Follow(_) => continue,
+            };
+            relations.recent.note(desk.node.now(), friend.clone(), added);
         }
         if before.groups != self.head.groups {
             self.head.groups_seq += 1;

@@ -7,6 +7,7 @@
 
 pub(crate) mod book;
 pub(crate) mod commands;
+pub(crate) mod recent;
 pub(crate) mod rules;
 pub(crate) mod settle;
 pub(crate) mod tags;
@@ -23,8 +24,10 @@ use crate::app::App;
 use crate::caller::Caller;
 use crate::entity::in_parallel;
 use crate::error::Outcome;
+use crate::hub::Connection;
 use crate::node::{Node, decode_row};
 use crate::profile;
+use crate::push;
 use crate::rows::{ErrandRow, Home, Tie, TieRow, key};
 use book::{Book, Desk, EDGES_A_COMMIT, IdSet};
 use rules::{Consent, Edge, Refusal};
@@ -185,6 +188,24 @@ pub(crate) async fn page(
         }
     }
     Ok(ties)
+}
+
+/// Tells a device that came back who came into its user's friend list, or left it, since it was last heard.
+pub(crate) async fn tell_missed(
+    node: &Node,
+    app: &App,
+    user: &UserId,
+    inst_id: u32,
+    connection: &Connection,
+) -> Outcome<()> {
+    let missed = account::user(node, app, user).await?.read(|state| {
+        let heard = state.last_heard.get(&inst_id)?;
+        Some(state.relations.recent.missed(heard.last))
+    });
+    if let Some(missed) = missed {
+        push::relation::missed(connection, user, &missed);
+    }
+    Ok(())
 }
 
 /// Whether `user` has blocked the account `other`, or has it as a friend. Reads the store at most once for each

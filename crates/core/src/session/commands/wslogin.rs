@@ -25,6 +25,7 @@ use crate::hub::{Channel, Connection, Session};
 use crate::operation::Operation;
 use crate::presence;
 use crate::presence::commands::encoded;
+use crate::relation;
 use crate::request;
 use crate::robot;
 use crate::rows::DeviceRow;
@@ -146,6 +147,9 @@ pub(crate) async fn run(caller: Caller, _: Request) -> Outcome<Response> {
         room::leave_all(node, app, user, inst_id);
     }
     listen(&caller, (user, tiny_id, inst_id), &connection).await?;
+    if matches!(proof.by, By::Token(..)) {
+        relation::tell_missed(node, app, user, inst_id, &connection).await?;
+    }
     node.publish(&Event::LoggedIn(LoggedIn {
         app: app.id(),
         user: user.clone(),
