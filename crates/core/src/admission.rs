@@ -21,9 +21,9 @@ use crate::rows::Tie;
 /// each other allows it. Returns the two ends of their conversation.
 ///
 /// # Errors
-/// `AccountUnknown` for the sender, `ToAccountUnknown` for the receiver; `SenderMutedEverywhere`; `SessionInvalid` when the caller's
-/// account was deleted since the request was let in, and another one of that name is there; those of
-/// [`check_relations`].
+/// `AccountUnknown` for the sender, `ToAccountUnknown` for the receiver; `SenderMutedEverywhere`; those of
+/// [`check_relations`]; `SessionInvalid` when the caller's account was deleted since the request was let in, and
+/// another one of that name is there.
 pub(crate) async fn to_user(caller: &Caller, from: UserId, to: UserId) -> Outcome<Ends> {
     let (node, app) = (caller.node(), caller.app());
     let own_tiny = account::existing(node, app, &from, ErrorCode::AccountUnknown).await?;
