@@ -494,4 +494,19 @@ mod tests {
         assert_eq!(ids.0, [TinyId(5), TinyId(7)]);
         assert!(ids.contains(TinyId(5)) && !ids.contains(TinyId(3)));
     }
+
+    #[test]
+    fn what_a_send_asks_needs_the_rows_once_and_only_where_there_are_some() {
+        let mut relations = Relations::default();
+        assert_eq!(relations.holds(Tie::Blocked, TinyId(7)), Some(false), "nobody is blocked");
+        relations.head.add(Tie::Blocked, 2);
+        assert_eq!(relations.holds(Tie::Blocked, TinyId(7)), None, "to be read");
+        assert_eq!(relations.holds(Tie::Friend, TinyId(7)), Some(false), "there are no friends");
+        relations.know(Tie::Blocked, [TinyId(3), TinyId(7)].into_iter().collect());
+        assert_eq!(relations.holds(Tie::Blocked, TinyId(7)), Some(true));
+        relations.note(Tie::Blocked, TinyId(7), false);
+        relations.note(Tie::Blocked, TinyId(9), true);
+        let holds = [7, 9].map(|id| relations.holds(Tie::Blocked, TinyId(id)));
+        assert_eq!(holds, [Some(false), Some(true)], "what changes is taken over");
+    }
 }
