@@ -55,7 +55,7 @@ struct Follow {
     to_account: UserId,
     /// Since when, unix seconds; where both follow, since the user does.
     follow_time: u32,
-    /// The values of the profile that are set.
+    /// The values of the profile that are set; for users, without those that the app hides from them.
     profile_item: Vec<ProfileItem>,
 }
 
@@ -81,10 +81,12 @@ pub(crate) async fn run(caller: Caller, request: Request) -> Outcome<Response> {
         3 => mutual(&desk, after, limit).await?,
         other => return Err(bad(format!("FollowType is {other}, 1, 2 or 3 are possible")).into()),
     };
-    let (node, app) = (caller.node(), caller.app());
+    let (node, app, by_admin) = (caller.node(), caller.app(), caller.is_admin());
+    let settings = &app.facts().settings;
     let items = in_parallel(found, PROFILES_AT_ONCE, |(to_account, row)| async move {
         let entity = account::user(node, app, &to_account).await?;
-        let profile_item = entity.read(|state| profile::items(&state.profile));
+        let mut profile_item = entity.read(|state| profile::items(&state.profile));
+        profile_item.retain(|item| by_admin || profile::is_readable(&item.tag, settings));
         Ok(Follow { to_account, follow_time: row.since, profile_item })
     });
     let follow_item = items.await.into_iter().collect::<Outcome<_>>()?;

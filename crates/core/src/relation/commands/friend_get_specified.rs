@@ -1,4 +1,5 @@
-//! `sns/friend_get_specified`: all values of up to 1000 friends, of the friendship and of their profiles.
+//! `sns/friend_get_specified`: all values of up to 1000 friends, of the friendship and of their profiles, but those
+//! that the app hides from clients.
 //!
 //! Callers: users.
 
@@ -8,6 +9,7 @@ use super::friend_get_list::{self, Response};
 use crate::caller::Caller;
 use crate::error::Outcome;
 use crate::operation::Operation;
+use crate::profile;
 use crate::request;
 
 pub(crate) const OPERATION: Operation<Request, Response> =
@@ -23,5 +25,7 @@ request! {
 }
 
 pub(crate) async fn run(caller: Caller, request: Request) -> Outcome<Response> {
-    friend_get_list::read(&caller, request.from_account, request.to_account, |_| true).await
+    let settings = &caller.app().facts().settings;
+    let wanted = |tag: &str| profile::is_readable(tag, settings);
+    friend_get_list::read(&caller, request.from_account, request.to_account, wanted).await
 }
