@@ -7,7 +7,6 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use teahouse_proto::error::{Error, ErrorCode};
 
-use super::UserProfile;
 use super::portrait_get::ACCOUNTS_MAX;
 use super::{UserProfile, profiles};
 use crate::caller::Caller;
