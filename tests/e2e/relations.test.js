@@ -14,6 +14,7 @@ before(async () => {
     'login.policy': 'multi',
     'login.web_instances': 2,
     'friend.custom_fields': 'Rank',
+    'rest.calls_per_second': 100000,
   });
 });
 
@@ -373,7 +374,6 @@ test('what was acknowledged is there after the server was killed, on both sides'
 });
 
 test('opposite requests at the same time leave both sides in agreement', async () => {
-  await server.set({ 'rest.calls_per_second': 100000 });
   const [alice, bob] = ['alice', 'bob'].map(userNamed);
   await server.restOk('im_open_login_svc/multiaccount_import', { Accounts: [alice, bob] });
   const item = (/** @type {string} */ to) => [{ To_Account: to, AddSource: SOURCE }];
