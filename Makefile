@@ -61,7 +61,10 @@ bench: build
 	./target/release/teahouse bench W3
 	./target/release/teahouse bench W4
 	./target/release/teahouse bench W5
+	./target/release/teahouse bench W6
+	./target/release/teahouse bench W7
 	./target/release/teahouse bench W8
+	./target/release/teahouse bench W10
 
 fuzz:
 	./fuzz/run.sh $(RUNS)
