@@ -117,7 +117,7 @@ async fn answer(caller: &Caller, identity: &Identity, cookie: &str) -> Outcome<R
         }
         Placed::Change { .. } => false,
     });
-    let told = told(app, &summaries);
+    let told = told(app, &summaries, &held);
     // A push that is still to come may be lost with the connection: then the next sync has to tell it, and
     // it carries an earlier second than this answer. To who came back pushes wait since then.
     let resumed = identity.connection.with_session(|session| session.is_some_and(|s| s.resumed));
@@ -129,7 +129,7 @@ async fn answer(caller: &Caller, identity: &Identity, cookie: &str) -> Outcome<R
         (false, _) => 0,
     };
     let cookie = UnixMillis(now.0.saturating_sub(behind_ms));
-    notices.count_withdrawn(&summaries, asked.is_some());
+    notices.count_withdrawn(&summaries, &held, asked.is_some());
     let frame = notices.frame();
     // Clients drop a count for a conversation that their list does not have.
     conversation::keep_listed(app, &mut summaries);
@@ -139,7 +139,7 @@ async fn answer(caller: &Caller, identity: &Identity, cookie: &str) -> Outcome<R
         sync_flag: 2,
         cookie: format!("0-{}", cookie.0),
         msg_list,
-        unread: unread(&summaries, &held),
+        unread: unread(&summaries, &held, &notices.withdrawn_among(&held)),
     };
     identity.connection.sync_answered(told, &held, frame);
     identity.connection.gave_cookie(cookie);
@@ -158,9 +158,14 @@ fn is_among(messages: &[(Summary, Vec<Stored>)], pair: PairKey, ordinal: u64) ->
     found.is_some_and(|(_, of_pair)| of_pair.iter().any(|stored| stored.ordinal == ordinal))
 }
 
-fn told(app: &App, summaries: &[Summary]) -> Told {
+fn told(app: &App, summaries: &[Summary], held: &[Place]) -> Told {
     let is_busy = |s: &&Summary| app.pairs.peek(&s.ends.pair()).is_some_and(|pair| !pair.is_idle());
-    let through = |s: &Summary| Through { ordinal: s.head.last, change: s.head.changes };
+    // A message that comes after the answer comes as it was sent: then its changes have to follow it.
+    let is_whole = |s: &Summary| held.iter().all(|place| place.pair != s.ends.pair());
+    let through = |s: &Summary| Through {
+        ordinal: s.head.last,
+        change: if is_whole(s) { s.head.changes } else { 0 },
+    };
     Told {
         through: summaries.iter().map(|s| (s.ends.pair(), through(s))).collect(),
         unpublished: summaries.iter().filter(is_busy).map(|s| s.ends.pair()).collect(),
@@ -174,20 +179,21 @@ fn cookie_time(cookie: &str) -> Option<UnixMillis> {
     time.parse().ok().map(UnixMillis)
 }
 
+/// Whether a message is pushed behind the answer.
+fn is_held(held: &[Place], ends: &Ends, stored: &Stored) -> bool {
+    held.iter().any(|place| {
+        matches!(place.what, Placed::Message { ordinal, .. } if ordinal == stored.ordinal)
+            && place.pair == ends.pair()
+    })
+}
+
 /// The messages of an answer. To a device that came back a changed one is told as new, and its change after
 /// the answer: so clients show it as any other that they have missed.
 fn in_order(messages: &[(Summary, Vec<Stored>)], held: &[Place], as_new: bool) -> Vec<MessageJson> {
-    let is_held = |ends: &Ends, stored: &Stored| {
-        let is_it = |place: &Place| {
-            matches!(place.what, Placed::Message { ordinal, .. } if ordinal == stored.ordinal)
-                && place.pair == ends.pair()
-        };
-        !stored.is_own(ends) && held.iter().any(is_it)
-    };
     let mut all: Vec<(&Ends, &Stored)> = messages
         .iter()
         .flat_map(|(summary, messages)| messages.iter().map(|stored| (&summary.ends, stored)))
-        .filter(|(ends, stored)| !is_held(ends, stored))
+        .filter(|(ends, stored)| stored.is_own(ends) || !is_held(held, ends, stored))
         .collect();
     all.sort_by_key(|(_, stored)| (stored.time, stored.ordinal));
     let message = |(ends, stored): (&Ends, &Stored)| {
@@ -200,7 +206,9 @@ fn in_order(messages: &[(Summary, Vec<Stored>)], held: &[Place], as_new: bool) -
     all.into_iter().map(message).collect()
 }
 
-fn unread(summaries: &[Summary], held: &[Place]) -> Vec<PeerUnread> {
+/// `withdrawn` are those of the held messages that do not count any more, and for which clients take one off
+/// when they hear of it.
+fn unread(summaries: &[Summary], held: &[Place], withdrawn: &[PairKey]) -> Vec<PeerUnread> {
     let count = |summary: &Summary| {
         let later = held.iter().filter(|place| match place.what {
             Placed::Message { ordinal, counted } => {
@@ -208,7 +216,9 @@ fn unread(summaries: &[Summary], held: &[Place]) -> Vec<PeerUnread> {
             }
             Placed::Change { .. } => false,
         });
-        let unread_count = summary.unread().saturating_sub(later.count() as u64);
+        let withdrawn = withdrawn.iter().filter(|pair| **pair == summary.ends.pair());
+        let later = later.count().saturating_sub(withdrawn.count());
+        let unread_count = summary.unread().saturating_sub(later as u64);
         let from_account = summary.ends.peer.clone();
         (unread_count > 0).then_some(PeerUnread { from_account, unread_count })
     };
@@ -254,17 +264,27 @@ impl Notices {
 
     /// Clients take over the count of an answer that brings them something new, and else go on with their
     /// own. In that case they have to be told which withdrawn messages were unread.
-    fn count_withdrawn(&mut self, summaries: &[Summary], goes_on: bool) {
+    fn count_withdrawn(&mut self, summaries: &[Summary], held: &[Place], goes_on: bool) {
         let read: HashMap<PairKey, u64> =
             summaries.iter().map(|s| (s.ends.pair(), s.row.read_count)).collect();
         let is_taken_off = |(ends, stored): &(&Ends, &Stored)| {
             let read = read.get(&ends.pair()).copied().unwrap_or_default();
             let was_unread = stored.counted_as().is_some_and(|number| number > read);
             let has_news = self.news.contains(&ends.pair());
-            stored.is_withdrawn() && !stored.is_own(ends) && was_unread && !has_news
+            let is_known = !has_news && !is_held(held, ends, stored);
+            stored.is_withdrawn() && !stored.is_own(ends) && was_unread && is_known
         };
         let taken_off = self.all().filter(|_| goes_on).filter(is_taken_off);
         self.taken_off = taken_off.map(|(ends, m)| (ends.pair(), m.ordinal)).collect();
+    }
+
+    /// The conversations of the held messages that are withdrawn, each as often as it has one.
+    fn withdrawn_among(&self, held: &[Place]) -> Vec<PairKey> {
+        let counted =
+            |(_, stored): &(&Ends, &Stored)| stored.is_withdrawn() && stored.counted_as().is_some();
+        let withdrawn = self.all().filter(counted);
+        let withdrawn = withdrawn.filter(|(ends, stored)| is_held(held, ends, stored));
+        withdrawn.map(|(ends, _)| ends.pair()).collect()
     }
 
     /// All withdrawals, in the place of a message: there clients take none off their count.
