@@ -16,6 +16,7 @@ use clap::Args;
 use tokio::net::TcpStream;
 use tokio::sync::{mpsc, watch};
 
+use crate::client::runtime;
 use crate::error::BenchError;
 use crate::framing::{BINARY, PING, PONG, Side, put_frame};
 use crate::load::lock;
@@ -92,10 +93,7 @@ fn accept(listener: &std::net::TcpListener, args: &BroadcastArgs) -> Result<(), 
     let mut shards = Vec::new();
     for _ in 0..threads {
         let (sockets, accepted) = mpsc::channel(1_024);
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(BenchError::io("start a runtime"))?;
+        let runtime = runtime()?;
         let broadcast = Arc::clone(&broadcast);
         std::thread::spawn(move || runtime.block_on(shard(broadcast, accepted)));
         shards.push(sockets);

@@ -107,12 +107,11 @@ fn drive(
     let (commits, latencies) = seen.into_inner();
     let each = commits.max(1) as f64;
     let seconds = plan.measure.as_secs_f64();
-    let cpu = before.0.cpu.zip(after.0.cpu).map(|(from, to)| to.saturating_sub(from));
     let disk = before.0.disk_bytes.zip(after.0.disk_bytes);
     Ok(StoreFigures {
         per_second: commits as f64 / seconds,
         commit: latencies.percentiles(),
-        cpu_us: cpu.map(|cpu| cpu.as_secs_f64() * 1e6 / each),
+        cpu_us: after.0.cpu_us_each(&before.0, each),
         syncs_per_second: (after.1.syncs - before.1.syncs) as f64 / seconds,
         disk_bytes: disk.map(|(from, to)| to.saturating_sub(from) as f64 / each),
     })

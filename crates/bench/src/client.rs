@@ -10,6 +10,7 @@ use teahouse_proto::time::UnixSeconds;
 use teahouse_proto::usersig::{self, SignRequest};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
+use tokio::runtime::Runtime;
 use tokio::time::timeout;
 
 use crate::clock;
@@ -29,6 +30,14 @@ const SIGNATURE_SECONDS: u64 = 86_400;
 const SOCKETS_PER_SOURCE: u32 = 1_000;
 /// Source addresses that differ in their last byte only.
 const SOURCES_A_NET: u32 = 250;
+
+/// A runtime on this thread. Whoever counts what a server costs has no others beside it.
+pub(crate) fn runtime() -> Result<Runtime, BenchError> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(BenchError::io("start a runtime"))
+}
 
 /// The server under test, and the app whose users chat on it.
 #[derive(Debug, Clone)]
@@ -146,13 +155,7 @@ impl Client {
         });
         let identity = token.map_or(Identity::Signature { user, sig: &sig }, Identity::Token);
         let answer = self.call(identity, wire::LOGIN, wire::LOGIN_BODY).await?;
-        #[derive(serde::Deserialize)]
-        struct Answer {
-            body: Credentials,
-        }
-        let parsed: Answer = serde_json::from_slice(&answer)
-            .map_err(|_| BenchError::refused(wire::LOGIN, &answer))?;
-        Ok(parsed.body)
+        wire::body(wire::LOGIN, &answer)
     }
 
     /// Sends one request and returns its answer; pushes that arrive meanwhile are dropped.

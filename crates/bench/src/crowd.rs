@@ -17,7 +17,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::AbortHandle;
 
-use crate::client::{Client, Target};
+use crate::client::{Client, Target, runtime};
 use crate::clock::Clock;
 use crate::error::BenchError;
 use crate::framing::{BINARY, PING, PONG, Side, put_frame};
@@ -131,10 +131,7 @@ impl Crowd {
             ended: AtomicBool::new(false),
             rounds: Mutex::default(),
         });
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(BenchError::io("start a runtime"))?;
+        let runtime = runtime()?;
         let handle = runtime.handle().clone();
         let keeper = Arc::clone(&shared);
         let (started, starts) = sync_channel(1);

@@ -149,8 +149,7 @@ impl Accounts {
 
     /// Processor time of server and generator since `before`.
     fn cpu_since(&self, before: &Self) -> [Option<Duration>; 2] {
-        let cpu = |of: usize| Some(self.0[of].cpu?.saturating_sub(before.0[of].cpu?));
-        [cpu(0), cpu(1)]
+        [0, 1].map(|of| self.0[of].cpu_since(&before.0[of]))
     }
 
     /// The server's processor time in `measure`, the time since `before`, as a share of one
@@ -162,7 +161,7 @@ impl Accounts {
 
     /// The server's memory.
     pub(crate) fn resident_mib(&self) -> Option<f64> {
-        self.0[0].resident_bytes.map(|bytes| bytes as f64 / (1024.0 * 1024.0))
+        self.0[0].resident_mib()
     }
 }
 

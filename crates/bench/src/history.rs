@@ -18,11 +18,6 @@ const PAGE: u32 = 100;
 const REPEAT_WAIT: Duration = Duration::from_secs(30);
 
 #[derive(serde::Deserialize)]
-struct Page {
-    body: PageBody,
-}
-
-#[derive(serde::Deserialize)]
 struct PageBody {
     #[serde(rename = "Complete", default)]
     complete: u32,
@@ -66,8 +61,7 @@ impl Pages {
     fn take(&mut self, answer: &[u8]) -> Result<bool, BenchError> {
         let found: Vec<Mark> = marks(answer).filter(|mark| mark.pair == self.pair).collect();
         let reached_older = found.iter().any(|mark| mark.epoch < self.since_epoch);
-        let Page { body } = serde_json::from_slice(answer)
-            .map_err(|_| BenchError::refused(wire::HISTORY, answer))?;
+        let body: PageBody = wire::body(wire::HISTORY, answer)?;
         let next = (body.last_time, body.key);
         self.newest_first.push(found);
         if body.complete == 1 || reached_older {

@@ -16,7 +16,7 @@ use futures_util::stream::{self, StreamExt, TryStreamExt};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use crate::client::{Client, Target};
+use crate::client::{Client, Target, runtime};
 use crate::clock::Clock;
 use crate::error::BenchError;
 use crate::framing::{BINARY, PING, PONG, Side, put_frame};
@@ -424,10 +424,7 @@ struct Shard {
 
 impl Shard {
     fn run(self, ready: &SyncSender<()>) -> Result<(), BenchError> {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(BenchError::io("start a runtime"))?;
+        let runtime = runtime()?;
         runtime.block_on(self.drive(ready))
     }
 

@@ -116,6 +116,28 @@ pub(crate) struct Account {
     pub(crate) metrics: BTreeMap<String, f64>,
 }
 
+impl Account {
+    /// Processor time since `before`.
+    pub(crate) fn cpu_since(&self, before: &Self) -> Option<Duration> {
+        Some(self.cpu?.saturating_sub(before.cpu?))
+    }
+
+    /// The same for each of `count`, in microseconds.
+    pub(crate) fn cpu_us_each(&self, before: &Self, count: f64) -> Option<f64> {
+        Some(self.cpu_since(before)?.as_secs_f64() * 1e6 / count)
+    }
+
+    /// Resident memory.
+    pub(crate) fn resident_mib(&self) -> Option<f64> {
+        self.resident_bytes.map(mib)
+    }
+}
+
+/// Bytes as MiB.
+pub(crate) fn mib(bytes: u64) -> f64 {
+    bytes as f64 / (1024.0 * 1024.0)
+}
+
 /// Where the figures of a server come from.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Observed {

@@ -14,6 +14,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
+use crate::client::runtime;
 use crate::error::BenchError;
 use crate::framing::{BINARY, FrameReader, PING, PONG, Side, put_frame};
 use crate::load::FrameBytes;
@@ -92,10 +93,7 @@ struct Raw {
 
 /// Serves on `listen` until the process is killed; prints `ready http://ADDR` when it accepts.
 pub(crate) fn serve(listen: SocketAddr, bytes: FrameBytes) -> Result<(), BenchError> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(BenchError::io("start a runtime"))?;
+    let runtime = runtime()?;
     runtime.block_on(async {
         let failed = || BenchError::io(format!("listen on {listen}"));
         let listener = TcpListener::bind(listen).await.map_err(failed())?;

@@ -67,10 +67,6 @@ pub(crate) async fn come_back(target: &Target, member: &mut Member) -> Result<Cl
 
 /// Asks for the list of conversations, and for what was missed, until there is no more.
 pub(crate) async fn sync(client: &mut Client, member: &mut Member) -> Result<(), BenchError> {
-    #[derive(serde::Deserialize)]
-    struct Answer<T> {
-        body: T,
-    }
     #[derive(serde::Deserialize, Default)]
     #[serde(rename_all = "PascalCase", default)]
     struct Page {
@@ -94,9 +90,7 @@ pub(crate) async fn sync(client: &mut Client, member: &mut Member) -> Result<(),
         );
         let identity = Identity::Token(&member.credentials);
         let answer = client.call(identity, PAGE_GET, body.as_bytes()).await?;
-        let parsed: Answer<Page> =
-            serde_json::from_slice(&answer).map_err(|_| BenchError::refused(PAGE_GET, &answer))?;
-        at = parsed.body;
+        at = wire::body(PAGE_GET, &answer)?;
     }
     let mut flag = 0;
     while flag != 2 {
@@ -106,9 +100,8 @@ pub(crate) async fn sync(client: &mut Client, member: &mut Member) -> Result<(),
         );
         let identity = Identity::Token(&member.credentials);
         let answer = client.call(identity, GETMSG, body.as_bytes()).await?;
-        let parsed: Answer<Missed> =
-            serde_json::from_slice(&answer).map_err(|_| BenchError::refused(GETMSG, &answer))?;
-        (flag, member.cookie) = (parsed.body.sync_flag, parsed.body.cookie);
+        let missed: Missed = wire::body(GETMSG, &answer)?;
+        (flag, member.cookie) = (missed.sync_flag, missed.cookie);
     }
     Ok(())
 }

@@ -430,7 +430,7 @@ fn figures(
         generator_cpu_us: cpu_us(generator_before, generator_after),
         syncs_per_second: syncs(before, after).map(|syncs| syncs / seconds),
         disk_bytes: disk.map(|(from, to)| to.saturating_sub(from) as f64 / each),
-        resident_mib: after.resident_bytes.map(|bytes| bytes as f64 / (1024.0 * 1024.0)),
+        resident_mib: after.resident_mib(),
         load_average: load_average(),
         frame_bytes: Some(outcome.frame_bytes),
     }

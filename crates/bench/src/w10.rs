@@ -7,6 +7,7 @@ use serde::Serialize;
 use tokio::runtime::Runtime;
 
 use crate::cli::Common;
+use crate::client::runtime;
 use crate::clock::Clock;
 use crate::error::BenchError;
 use crate::group;
@@ -74,39 +75,34 @@ pub(crate) fn run(common: &Common, args: &W10Args) -> Result<(), BenchError> {
     let server = UnderTest::new(common)?;
     server.set(&[
         "rest.calls_per_second=1000000".to_owned(),
-        // Clients page through what they are given: the default tells the newest hundred.
-        format!("{CLOUD_LIST}=100000"),
+        // The default tells the newest 500.
+        "conversation.list_max=100000".to_owned(),
     ])?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(BenchError::io("start a runtime"))?;
+    let runtime = runtime()?;
     let mut bench =
         Bench { server: &server, runtime, epochs: Epochs::start(), imported: 0, asking: 0, args };
     let (mut by_conversations, mut by_accounts) = (Vec::new(), Vec::new());
-    for conversations in &args.conversations {
-        bench.import(*conversations)?;
-        let costs = bench.measure(*conversations)?;
-        by_conversations.push((format!("{conversations} conversations"), vec![costs]));
-    }
+    // First: those that the conversations need would be there already.
     for accounts in &args.accounts {
         bench.import(*accounts)?;
         let costs = bench.measure(10)?;
         by_accounts.push((format!("{accounts} accounts"), vec![costs]));
     }
+    for conversations in &args.conversations {
+        bench.import(*conversations)?;
+        let costs = bench.measure(*conversations)?;
+        by_conversations.push((format!("{conversations} conversations"), vec![costs]));
+    }
     say(&format!(
         "\nW10: one client that sends, lists its conversations, and logs in again\n\n{}\n{}",
-        table(COLUMNS, &by_conversations),
-        table(COLUMNS, &by_accounts)
+        table(COLUMNS, &by_accounts),
+        table(COLUMNS, &by_conversations)
     ))?;
     match &common.json {
-        Some(path) => write_json(path, &(by_conversations, by_accounts)),
+        Some(path) => write_json(path, &(by_accounts, by_conversations)),
         None => Ok(()),
     }
 }
-
-/// The setting for how many conversations a list tells.
-const CLOUD_LIST: &str = "conversation.list_max";
 
 struct Bench<'a> {
     server: &'a UnderTest,
@@ -157,13 +153,13 @@ impl Bench<'_> {
             let lists = LISTS.min(times);
             // The first list fills the caches.
             sync(&mut client, &mut member).await?;
-            let (mut whole, before) = (Latencies::default(), process.account().cpu);
+            let (mut whole, before) = (Latencies::default(), process.account());
             for _ in 0..lists {
                 let asked_ns = clock.now_ns();
                 sync(&mut client, &mut member).await?;
                 whole.record(clock.now_ns() - asked_ns);
             }
-            let cpu = before.zip(process.account().cpu).map(|(from, to)| to.saturating_sub(from));
+            let list_cpu_us = process.account().cpu_us_each(&before, f64::from(lists));
             let mut relogin = Latencies::default();
             for _ in 0..lists {
                 drop(client);
@@ -176,7 +172,7 @@ impl Bench<'_> {
                 send: send.percentiles(),
                 list: whole.percentiles(),
                 relogin: relogin.percentiles(),
-                list_cpu_us: cpu.map(|cpu| cpu.as_secs_f64() * 1e6 / f64::from(lists)),
+                list_cpu_us,
                 load_average: load_average(),
             })
         })

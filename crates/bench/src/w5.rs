@@ -10,7 +10,7 @@ use crate::cli::Common;
 use crate::crowd::{Crowd, Invitation};
 use crate::error::BenchError;
 use crate::limits;
-use crate::process::{Kernel, load_average};
+use crate::process::{Kernel, load_average, mib};
 use crate::report::{Column, table};
 use crate::target::UnderTest;
 use crate::w1::{say, write_json};
@@ -79,17 +79,13 @@ const COLUMNS: &[Column<Idle>] = &[
         spread: true,
     },
     Column { name: "CPUs", digits: 3, figure: |i| i.cpus, spread: true },
-    Column { name: "empty MiB", digits: 1, figure: |i| mib(i.empty_bytes), spread: false },
-    Column { name: "full", digits: 1, figure: |i| mib(i.full_bytes), spread: false },
-    Column { name: "left", digits: 1, figure: |i| mib(i.left_bytes), spread: false },
-    Column { name: "again", digits: 1, figure: |i| mib(i.again_bytes), spread: false },
+    Column { name: "empty MiB", digits: 1, figure: |i| Some(mib(i.empty_bytes)), spread: false },
+    Column { name: "full", digits: 1, figure: |i| Some(mib(i.full_bytes)), spread: false },
+    Column { name: "left", digits: 1, figure: |i| Some(mib(i.left_bytes)), spread: false },
+    Column { name: "again", digits: 1, figure: |i| Some(mib(i.again_bytes)), spread: false },
     Column { name: "login s", digits: 1, figure: |i| Some(i.login_seconds), spread: false },
     Column { name: "load", digits: 1, figure: |i| Some(i.load_average), spread: false },
 ];
-
-fn mib(bytes: u64) -> Option<f64> {
-    Some(bytes as f64 / (1024.0 * 1024.0))
-}
 
 /// Runs W5 as the flags say.
 pub(crate) fn run(common: &Common, args: &W5Args) -> Result<(), BenchError> {
@@ -140,9 +136,9 @@ fn measure(common: &Common, connections: u32, settle: Duration) -> Result<Idle, 
     crowd.wait_for_all(connections)?;
     let login_seconds = clock.now_ns() as f64 / 1e9;
     std::thread::sleep(settle / 2);
-    let before = process.account().cpu;
+    let before = process.account();
     std::thread::sleep(settle / 2);
-    let cpu = before.zip(process.account().cpu).map(|(from, to)| to.saturating_sub(from));
+    let cpu = process.account().cpu_since(&before);
     let (full_bytes, kernel_bytes) = (resident()?, Kernel::now().bytes_since(&kernel));
     let load_average = load_average();
     crowd.resize(connections / 10);

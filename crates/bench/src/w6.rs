@@ -1,20 +1,18 @@
 //! W6: history of one group with a million messages, read by many clients at once: the newest page, and
 //! pages anywhere in it; from memory, and after a restart from disk.
 
-use std::cell::RefCell;
 use std::path::Path;
-use std::rc::Rc;
-use std::time::Duration;
+use std::sync::Arc;
 
 use clap::Args;
+use futures_util::future::join_all;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde::Serialize;
 use tokio::runtime::Runtime;
-use tokio::task::LocalSet;
 
 use crate::cli::Common;
-use crate::client::{Client, Target};
+use crate::client::{Client, Target, runtime};
 use crate::clock::Clock;
 use crate::crowd::{Crowd, Invitation};
 use crate::error::BenchError;
@@ -25,8 +23,9 @@ use crate::program::Level;
 use crate::report::{Column, table};
 use crate::tally::Tally;
 use crate::target::{control, data_folder, observe, serve};
+use crate::visitor::{Member, enter};
 use crate::w1::{Epochs, Timing, say, write_json};
-use crate::wire::{self, Credentials, Identity};
+use crate::wire::{self, Identity};
 
 /// Flags of `W6`.
 #[derive(Debug, Args)]
@@ -47,7 +46,6 @@ const WRITERS: u32 = 8;
 const IN_FLIGHT: u64 = 400;
 /// Numbers of the readers, beside those of the writers.
 const FIRST_READER: u32 = 1_000;
-const FIRST_SOCKET: u32 = 500_000;
 /// Messages of a page.
 const PAGE: u64 = 20;
 const GROUP_HISTORY: &str = "group_open_http_svc.group_msg_get";
@@ -96,12 +94,11 @@ pub(crate) fn run(common: &Common, args: &W6Args) -> Result<(), BenchError> {
     forget(&data)?;
     let server = serve(folder.path(), &app)?;
     let target = app.target(server.addr);
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(BenchError::io("start a runtime"))?;
-    let readers = runtime.block_on(enter(&target, args.clients))?;
-    let users: Vec<String> = readers.iter().map(|reader| reader.user.clone()).collect();
+    let runtime = runtime()?;
+    let entering =
+        (0..args.clients).map(|number| runtime.block_on(enter(&target, number, name_of(number))));
+    let readers = entering.collect::<Result<Vec<Reader>, _>>()?;
+    let users: Vec<String> = (0..args.clients).map(name_of).collect();
     group::add(&target, &name, &users)?;
     let observed = observe(&server, folder.path());
     let mut bench = Bench { runtime, group: name.into(), readers, messages: args.messages };
@@ -133,6 +130,11 @@ pub(crate) fn run(common: &Common, args: &W6Args) -> Result<(), BenchError> {
         Some(path) => write_json(path, &rows),
         None => Ok(()),
     }
+}
+
+/// Of the reader of that number; those of the writers are others.
+fn name_of(number: u32) -> String {
+    wire::crowd_name(FIRST_READER + number)
 }
 
 /// Makes the group and its messages.
@@ -192,37 +194,14 @@ fn forget(folder: &Path) -> Result<(), BenchError> {
     Ok(())
 }
 
-struct Reader {
-    user: String,
-    credentials: Credentials,
-    client: Client,
-}
-
-async fn enter(target: &Target, clients: u32) -> Result<Vec<Reader>, BenchError> {
-    let mut readers = Vec::new();
-    for number in 0..clients {
-        let user = wire::crowd_name(FIRST_READER + number);
-        let mut client = Client::open(target, FIRST_SOCKET + number).await?;
-        let credentials = client.login(&target.secret, &user, None).await?;
-        readers.push(Reader { user, credentials, client });
-    }
-    Ok(readers)
-}
+/// A client that reads, and its user.
+type Reader = (Member, Client);
 
 struct Bench {
     runtime: Runtime,
-    group: Rc<str>,
+    group: Arc<str>,
     readers: Vec<Reader>,
     messages: u64,
-}
-
-/// What the readers of a series have seen together.
-#[derive(Default)]
-struct Seen {
-    latencies: Latencies,
-    bytes: u64,
-    readers: Vec<Reader>,
-    trouble: Option<BenchError>,
 }
 
 impl Bench {
@@ -234,61 +213,58 @@ impl Bench {
     ) -> Result<Pages, BenchError> {
         let (clock, before) = (Clock::start(), account());
         let end_ns = timing.measure().as_nanos() as u64;
-        let (local, seen) = (LocalSet::new(), Rc::new(RefCell::new(Seen::default())));
-        for (number, mut reader) in self.readers.drain(..).enumerate() {
-            let (group, seen) = (Rc::clone(&self.group), Rc::clone(&seen));
+        let messages = self.messages;
+        let reads = |(number, mut reader): (usize, Reader)| {
+            let group = Arc::clone(&self.group);
             let mut random = StdRng::seed_from_u64(number as u64);
-            let messages = self.messages;
-            local.spawn_local(async move {
+            self.runtime.spawn(async move {
+                let (mut latencies, mut bytes) = (Latencies::default(), 0);
                 while clock.now_ns() < end_ns {
                     let newest = match place {
                         Place::Newest => messages,
                         Place::Anywhere => random.random_range(PAGE..=messages),
                     };
                     let asked_ns = clock.now_ns();
-                    let page = page(&mut reader, &group, newest).await;
-                    let mut seen = seen.borrow_mut();
-                    match page {
-                        Ok(bytes) => seen.bytes += bytes as u64,
-                        Err(problem) => {
-                            seen.trouble.get_or_insert(problem);
-                            return;
-                        }
-                    }
-                    seen.latencies.record(clock.now_ns() - asked_ns);
+                    bytes += page(&mut reader, &group, newest).await?;
+                    latencies.record(clock.now_ns() - asked_ns);
                 }
-                seen.borrow_mut().readers.push(reader);
-            });
-        }
-        self.runtime.block_on(local);
+                Ok::<_, BenchError>((reader, latencies, bytes))
+            })
+        };
+        let reading: Vec<_> = self.readers.drain(..).enumerate().map(reads).collect();
+        let read = self.runtime.block_on(join_all(reading));
         let (seconds, after) = (clock.now_ns() as f64 / 1e9, account());
-        let seen = Rc::into_inner(seen).expect("all tasks have ended").into_inner();
-        if let Some(problem) = seen.trouble {
-            return Err(problem);
+        let (mut latencies, mut bytes) = (Latencies::default(), 0);
+        for read in read {
+            let (reader, of_reader, bytes_of_reader) = read.expect("a reader does not panic")?;
+            self.readers.push(reader);
+            latencies.merge(&of_reader);
+            bytes += bytes_of_reader;
         }
-        self.readers = seen.readers;
-        let latency = seen.latencies.percentiles();
+        let latency = latencies.percentiles();
         let pages = latency.count as f64;
-        let cpu: Option<Duration> =
-            before.cpu.zip(after.cpu).map(|(from, to)| to.saturating_sub(from));
         Ok(Pages {
             per_second: pages / seconds,
             latency,
-            page_bytes: seen.bytes as f64 / pages,
-            cpu_us: cpu.map(|cpu| cpu.as_secs_f64() * 1e6 / pages),
-            resident_mib: after.resident_bytes.map(|bytes| bytes as f64 / (1024.0 * 1024.0)),
+            page_bytes: bytes as f64 / pages,
+            cpu_us: after.cpu_us_each(&before, pages),
+            resident_mib: after.resident_mib(),
             load_average: load_average(),
         })
     }
 }
 
 /// Reads the page that ends with the message `newest`; its bytes. A page that is not full is an error.
-async fn page(reader: &mut Reader, group: &str, newest: u64) -> Result<usize, BenchError> {
+async fn page(
+    (member, client): &mut Reader,
+    group: &str,
+    newest: u64,
+) -> Result<usize, BenchError> {
     let body = format!(
         r#"{{"GroupId":"{group}","ReqMsgSeq":{newest},"ReqMsgNumber":{PAGE},"WithRecalledMsg":1}}"#
     );
-    let identity = Identity::Token(&reader.credentials);
-    let answer = reader.client.call(identity, GROUP_HISTORY, body.as_bytes()).await?;
+    let identity = Identity::Token(&member.credentials);
+    let answer = client.call(identity, GROUP_HISTORY, body.as_bytes()).await?;
     let first = format!("\"MsgSeq\":{newest},");
     let is_there = crate::mark::find(&answer, first.as_bytes()).is_some();
     let whole = crate::mark::marks(&answer).count() as u64 == PAGE;

@@ -2,17 +2,15 @@
 //! client logs in again with its token, asks for its conversations and for what it missed. Beside it the
 //! first login of the public web client, with all the questions it asks, and one-to-one chat during both.
 
-use std::cell::RefCell;
-use std::rc::Rc;
 use std::time::Duration;
 
 use clap::Args;
+use futures_util::future::join_all;
 use serde::Serialize;
 use tokio::runtime::Runtime;
-use tokio::task::LocalSet;
 
 use crate::cli::Common;
-use crate::client::{Client, Target};
+use crate::client::{Client, Target, runtime};
 use crate::clock::Clock;
 use crate::error::BenchError;
 use crate::histogram::{Latencies, Percentiles};
@@ -123,10 +121,7 @@ pub(crate) fn run(common: &Common, args: &W7Args) -> Result<(), BenchError> {
     let mut bench = Bench {
         server: &server,
         args,
-        runtime: tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(BenchError::io("start a runtime"))?,
+        runtime: runtime()?,
         epochs: Epochs::start(),
         clients: Vec::new(),
     };
@@ -174,7 +169,7 @@ impl Bench<'_> {
         for from in (0..args.clients).step_by(PREPARED_AT_ONCE as usize) {
             let some = from..args.clients.min(from + PREPARED_AT_ONCE);
             let logins = some.map(|number| enter(target, number, wire::crowd_name(number)));
-            let entered = self.runtime.block_on(futures_util::future::join_all(logins));
+            let entered = self.runtime.block_on(join_all(logins));
             for entered in entered {
                 let (member, client) = entered?;
                 members.push(member);
@@ -194,7 +189,7 @@ impl Bench<'_> {
                 }
                 Ok::<_, BenchError>(())
             });
-            let greeted = self.runtime.block_on(futures_util::future::join_all(greetings));
+            let greeted = self.runtime.block_on(join_all(greetings));
             greeted.into_iter().collect::<Result<Vec<()>, _>>()?;
         }
         for (member, client) in members.iter_mut().zip(&mut self.clients) {
@@ -225,31 +220,21 @@ impl Bench<'_> {
         let count = members.len();
         let clock = Clock::start();
         let (within, target) = (self.args.within, self.server.target.clone());
-        let done = Rc::new(RefCell::new((Latencies::default(), Vec::new(), None)));
-        let local = LocalSet::new();
-        for (place, mut member) in members.into_iter().enumerate() {
+        let come = |(place, mut member): (usize, Member)| {
             let at_ns = within * 1_000_000 * place as u64 / count as u64;
-            let (target, done) = (target.clone(), Rc::clone(&done));
-            local.spawn_local(async move {
+            let target = target.clone();
+            self.runtime.spawn(async move {
                 let wait = Duration::from_nanos(at_ns.saturating_sub(clock.now_ns()));
                 tokio::time::sleep(wait).await;
-                let outcome = match way {
-                    Way::Again => come_back(&target, &mut member).await,
-                    Way::First => begin(&target, &mut member).await,
+                let client = match way {
+                    Way::Again => come_back(&target, &mut member).await?,
+                    Way::First => begin(&target, &mut member).await?,
                 };
-                let (latencies, back, trouble) = &mut *done.borrow_mut();
-                match outcome {
-                    Ok(client) => {
-                        latencies.record(clock.now_ns().saturating_sub(at_ns));
-                        back.push((member, client));
-                    }
-                    Err(problem) => {
-                        trouble.get_or_insert(problem);
-                    }
-                }
-            });
-        }
-        self.runtime.block_on(local);
+                Ok::<_, BenchError>((member, client, clock.now_ns().saturating_sub(at_ns)))
+            })
+        };
+        let coming: Vec<_> = members.into_iter().enumerate().map(come).collect();
+        let back = self.runtime.block_on(join_all(coming));
         let seconds = clock.now_ns() as f64 / 1e9;
         let after = self.server.observed.process().account();
         beside.wait_for_end();
@@ -258,22 +243,21 @@ impl Bench<'_> {
         if let Some(reason) = outcome.broken {
             return Err(BenchError::Server(reason));
         }
-        let done = Rc::into_inner(done).expect("all tasks have ended").into_inner();
-        let (latencies, mut back, trouble) = done;
-        if let Some(problem) = trouble {
-            return Err(problem);
+        let mut latencies = Latencies::default();
+        let mut members = Vec::with_capacity(count);
+        for back in back {
+            let (member, client, latency_ns) = back.expect("a client does not panic")?;
+            latencies.record(latency_ns);
+            members.push(member);
+            self.clients.push(client);
         }
-        back.sort_by_key(|(member, _): &(Member, Client)| member.number);
-        let (members, clients) = back.into_iter().unzip();
-        self.clients = clients;
-        let cpu = before.cpu.zip(after.cpu).map(|(from, to)| to.saturating_sub(from));
         let storm = Storm {
             seconds,
             logins_per_second: count as f64 / seconds,
             synced: latencies.percentiles(),
-            cpu_us: cpu.map(|cpu| cpu.as_secs_f64() * 1e6 / count as f64),
+            cpu_us: after.cpu_us_each(&before, count as f64),
             ack: outcome.ack.percentiles(),
-            resident_mib: after.resident_bytes.map(|bytes| bytes as f64 / (1024.0 * 1024.0)),
+            resident_mib: after.resident_mib(),
             load_average: load_average(),
         };
         Ok((members, storm))

@@ -13,7 +13,7 @@ use rand::{RngExt, SeedableRng};
 use serde::Serialize;
 
 use crate::cli::Common;
-use crate::client::Target;
+use crate::client::{Target, runtime};
 use crate::clock;
 use crate::error::BenchError;
 use crate::history;
@@ -78,10 +78,7 @@ pub(crate) fn run(common: &Common, args: &W8Args) -> Result<(), BenchError> {
     let folder = data_folder(common)?;
     let app = common.app_or_default();
     let start = || serve(folder.path(), &app);
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(BenchError::io("start a runtime"))?;
+    let runtime = runtime()?;
     let mut drill = Drill {
         common,
         args,

@@ -2,9 +2,11 @@
 //! it reads out of answers.
 //!
 //! Requests carry what the public web client sends, in the same order, except the push options
-//! (`OfflinePushInfo`), which a one-to-one text does not need. Answers are scanned, never parsed.
+//! (`OfflinePushInfo`), which a one-to-one text does not need. Answers to what is measured are
+//! scanned, never parsed.
 
 use crate::clock;
+use crate::error::BenchError;
 use crate::mark::{Mark, find};
 
 /// The command that sends a one-to-one message.
@@ -157,12 +159,9 @@ pub(crate) fn put_send(out: &mut Vec<u8>, body: &mut Vec<u8>, envelope: Envelope
     put_number(body, 1_000_000_000 + mark.index);
     body.extend_from_slice(b",\"MsgRandom\":");
     put_number(body, random_of(mark));
+    put_text_element(body, mark);
     body.extend_from_slice(
-        b",\"MsgBody\":[{\"MsgType\":\"TIMTextElem\",\"MsgContent\":{\"Text\":\"",
-    );
-    mark.put_text(body);
-    body.extend_from_slice(
-        b"\"}}],\"CloudCustomData\":\"\",\"From_AccountNick\":\"\",\"From_AccountHeadurl\":\"\",\
+        b",\"CloudCustomData\":\"\",\"From_AccountNick\":\"\",\"From_AccountHeadurl\":\"\",\
           \"SendMsgControl\":[],\"MsgClientTime\":",
     );
     put_number(body, envelope.client_seconds);
@@ -209,17 +208,23 @@ pub(crate) fn put_group_send(
     put_number(body, 1_000_000_000 + mark.index);
     body.extend_from_slice(b",\"Random\":");
     put_number(body, random_of(mark));
+    put_text_element(body, mark);
     body.extend_from_slice(
-        b",\"MsgBody\":[{\"MsgType\":\"TIMTextElem\",\"MsgContent\":{\"Text\":\"",
-    );
-    mark.put_text(body);
-    body.extend_from_slice(
-        b"\"}}],\"CloudCustomData\":\"\",\"OnlineOnlyFlag\":0,\"GroupAtInfo\":[],\"MsgClientTime\":",
+        b",\"CloudCustomData\":\"\",\"OnlineOnlyFlag\":0,\"GroupAtInfo\":[],\"MsgClientTime\":",
     );
     put_number(body, envelope.client_seconds);
     body.extend_from_slice(b",\"NeedReadReceipt\":0,\"SupportMessageExtension\":0}");
     let identity = Identity::Token(envelope.credentials);
     put_request(out, envelope.app, identity, GROUP_SEND, FIRST_SEND_SEQ + mark.index, body);
+}
+
+/// Writes the one element of the message `mark`.
+fn put_text_element(body: &mut Vec<u8>, mark: &Mark) {
+    body.extend_from_slice(
+        b",\"MsgBody\":[{\"MsgType\":\"TIMTextElem\",\"MsgContent\":{\"Text\":\"",
+    );
+    mark.put_text(body);
+    body.extend_from_slice(b"\"}}]");
 }
 
 /// The message's random number: eight digits, and different for every message that a pair sends
@@ -230,6 +235,20 @@ fn random_of(mark: &Mark) -> u32 {
     const STEP: u64 = 61_803_397;
     let place = u64::from(mark.epoch) * 1_000_003 + u64::from(mark.index);
     10_000_000 + (place % SPAN * STEP % SPAN) as u32
+}
+
+/// The body of the answer to `command`.
+pub(crate) fn body<T: serde::de::DeserializeOwned>(
+    command: &str,
+    answer: &[u8],
+) -> Result<T, BenchError> {
+    #[derive(serde::Deserialize)]
+    struct Answer<T> {
+        body: T,
+    }
+    let answer: Result<Answer<T>, _> =
+        serde_json::from_slice(answer).map_err(|_| BenchError::refused(command, answer));
+    answer.map(|answer| answer.body)
 }
 
 /// What an arriving frame is to the generator.
