@@ -310,7 +310,6 @@ pub(crate) async fn delete(node: &Arc<Node>, app: &Arc<App>, user: &UserId) -> O
         return Ok(false);
     }
     let mut groups = BTreeSet::from_iter(conversation::groups::all(node, app, user).await?);
-    relation::settle::part_from_all(node, app, user).await?;
     shorten(node, app, user).await?;
     loop {
         relation::settle::part_from_all(node, app, user).await?;
@@ -340,11 +339,12 @@ pub(crate) async fn delete(node: &Arc<Node>, app: &Arc<App>, user: &UserId) -> O
 /// Groups that one row of the outbox names.
 const GROUPS_A_JOB: usize = 500;
 
-/// Removes rows of a user that is about to be deleted until one commit can remove the rest.
+/// Removes conversations of a user that is about to be deleted until one commit can remove the rest: of all else
+/// that is his own there is a limit, and his relations end one by one, on both sides.
 async fn shorten(node: &Arc<Node>, app: &App, id: &UserId) -> Outcome<()> {
     const ROWS_A_COMMIT: usize = 10_000;
     let partition = Home::User(app.id(), id.clone()).partition();
-    let (from, to) = key::all_but_head();
+    let (from, to) = key::conversations();
     loop {
         let rows =
             node.store().scan(&partition, &from..&to, Direction::Ascending, ROWS_A_COMMIT).await?;
