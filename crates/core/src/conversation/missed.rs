@@ -11,10 +11,11 @@ use teahouse_proto::time::{UnixMillis, UnixSeconds};
 use teahouse_store::Direction;
 
 use super::contacts::{Contact, Folder};
-use super::{Summary, options};
+use super::{AT_ONCE, Summary, options};
 use crate::account;
 use crate::app::App;
 use crate::caller::Identity;
+use crate::entity::in_parallel;
 use crate::error::Outcome;
 use crate::event::ContactChange;
 use crate::hub::Heard;
@@ -197,13 +198,13 @@ pub(crate) async fn changed(
     let mut latest: Vec<&Summary> = summaries.iter().filter(is_changed).collect();
     latest.sort_by_key(|summary| std::cmp::Reverse(summary.head.logged_at));
     latest.truncate(CONVERSATIONS_MAX);
-    let mut changed = Vec::new();
-    for Summary { ends, head, row, .. } in latest {
-        let view = ends.view(row, head);
-        let messages = changes::changed_since(node, app, ends, view, head, since).await?;
-        changed.push(Changed { ends: ends.clone(), messages });
-    }
-    Ok(changed)
+    let looked_at = latest.into_iter().map(|s| (s.ends.clone(), s.view(), s.head.clone()));
+    let looked_at: Vec<_> = looked_at.collect();
+    let changed = in_parallel(looked_at, AT_ONCE, |(ends, view, head)| async move {
+        let messages = changes::changed_since(node, app, &ends, view, &head, since).await?;
+        Ok(Changed { ends, messages })
+    });
+    changed.await.into_iter().collect()
 }
 
 /// The peers whose conversations were marked as read at `since` or later, and up to when: on another
@@ -255,14 +256,11 @@ pub(crate) async fn peers_read_since(
     let mut latest: Vec<&Summary> = summaries.iter().collect();
     latest.sort_by_key(|summary| std::cmp::Reverse(summary.head.last_time));
     latest.truncate(CONVERSATIONS_MAX);
-    let mut read = Vec::new();
-    for summary in latest {
-        let peer = &summary.ends.peer;
-        let own = (user, summary.ends.own_tiny);
-        let mark = super::read_mark(node, app, peer, own).await?;
-        if mark.at >= since && mark.time.0 > 0 {
-            read.push((peer.clone(), mark.time));
-        }
-    }
-    Ok(read)
+    let peers = latest.into_iter().map(|s| (s.ends.peer.clone(), s.ends.own_tiny));
+    let peers: Vec<_> = peers.collect();
+    let marks = in_parallel(peers, AT_ONCE, |(peer, own_tiny)| async move {
+        let mark = super::read_mark(node, app, &peer, (user, own_tiny)).await?;
+        Ok((mark.at >= since && mark.time.0 > 0).then_some((peer, mark.time)))
+    });
+    marks.await.into_iter().filter_map(Outcome::transpose).collect()
 }

@@ -251,6 +251,8 @@ fn admit_device(
     for inst_id in forgotten.into_iter().chain([inst_id]) {
         state.forget_watched(inst_id, change);
     }
+    // Known without looking for the row that has just gone.
+    state.watched.insert(inst_id, Vec::new());
     inst_id
 }
 
