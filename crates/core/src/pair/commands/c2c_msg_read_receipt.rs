@@ -3,15 +3,13 @@
 //!
 //! Callers: administrators for anyone, users for themselves.
 
-use std::collections::BTreeSet;
-
 use schemars::JsonSchema;
 use serde::Deserialize;
 use teahouse_proto::error::{Error, ErrorCode};
 use teahouse_proto::ids::{MsgKey, UserId};
 use teahouse_proto::time::UnixSeconds;
 
-use super::{ends_of, key_of};
+use super::{different_keys, ends_of, key_or_parts};
 use crate::account::commands::Empty;
 use crate::caller::Caller;
 use crate::error::Outcome;
@@ -63,11 +61,8 @@ impl MsgInfo {
             let info = "From_Account is not Peer_Account, or To_Account is not who has read";
             return Err(Error::with(ErrorCode::RequestIllegal, info));
         }
-        match (&self.msg_key, self.msg_seq, self.msg_random, self.msg_time) {
-            (Some(key), ..) => Ok(key_of(key)?),
-            (None, Some(seq), Some(random), Some(time)) => Ok(MsgKey { seq, random, time }),
-            (None, ..) => Err(Error::with(ErrorCode::MsgKeyInvalid, "MsgKey is missing")),
-        }
+        let parts = (self.msg_seq, self.msg_random, self.msg_time);
+        key_or_parts(self.msg_key.as_deref(), parts)
     }
 }
 
@@ -78,14 +73,7 @@ pub(crate) async fn run(caller: Caller, request: Request) -> Outcome<Empty> {
         return Err(Error::with(ErrorCode::ToAccountInvalid, info).into());
     }
     let reader = caller.acting_as(operator_account, ErrorCode::MsgNotAdmin)?;
-    let count = c2c_msg_info.len();
-    if !(1..=MESSAGES_MAX).contains(&count) {
-        let info = format!("{count} messages, at least 1 and at most {MESSAGES_MAX}");
-        return Err(Error::with(ErrorCode::RequestIllegal, info).into());
-    }
-    let keys = c2c_msg_info.iter().map(|info| info.key(&reader, &sender));
-    let keys: BTreeSet<MsgKey> = keys.collect::<Result<_, _>>()?;
-    let keys: Vec<MsgKey> = keys.into_iter().collect();
+    let keys = different_keys(&c2c_msg_info, MESSAGES_MAX, |info| info.key(&reader, &sender))?;
     if let Some(ends) = ends_of(&caller, &sender, &reader, ErrorCode::MsgNotAdmin).await? {
         changes::confirm(caller.node(), caller.app(), &ends, &keys).await?;
     }

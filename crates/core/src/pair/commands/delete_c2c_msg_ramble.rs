@@ -3,12 +3,10 @@
 //!
 //! Callers: users.
 
-use std::collections::BTreeSet;
+use teahouse_proto::error::ErrorCode;
+use teahouse_proto::ids::UserId;
 
-use teahouse_proto::error::{Error, ErrorCode};
-use teahouse_proto::ids::{MsgKey, UserId};
-
-use super::key_of;
+use super::{different_keys, key_of};
 use crate::account::commands::Empty;
 use crate::caller::Caller;
 use crate::conversation;
@@ -35,14 +33,7 @@ const MESSAGES_MAX: usize = 50;
 
 pub(crate) async fn run(caller: Caller, request: Request) -> Outcome<Empty> {
     let own = caller.acting_as(request.from_account, ErrorCode::MsgNotAdmin)?;
-    let count = request.msg_key_list.len();
-    if !(1..=MESSAGES_MAX).contains(&count) {
-        let info = format!("{count} messages, at least 1 and at most {MESSAGES_MAX}");
-        return Err(Error::with(ErrorCode::RequestIllegal, info).into());
-    }
-    let keys = request.msg_key_list.iter().map(|key| key_of(key));
-    let keys: BTreeSet<MsgKey> = keys.collect::<Result<_, _>>()?;
-    let keys: Vec<MsgKey> = keys.into_iter().collect();
+    let keys = different_keys(&request.msg_key_list, MESSAGES_MAX, |key| Ok(key_of(key)?))?;
     let (node, app) = (caller.node(), caller.app());
     if let Some((ends, row)) = conversation::find_now(node, app, &own, &request.to_account).await? {
         changes::delete(node, app, &ends, &row, &keys).await?;

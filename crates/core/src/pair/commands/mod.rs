@@ -29,6 +29,8 @@ pub(crate) mod set_key_values;
 pub(crate) mod ws_get_do_not_disturb;
 pub(crate) mod ws_set_do_not_disturb;
 
+use std::collections::BTreeSet;
+
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -36,6 +38,7 @@ use teahouse_proto::error::{Error, ErrorCode};
 use teahouse_proto::group::ReceiveOption;
 use teahouse_proto::ids::{MsgKey, UserId};
 use teahouse_proto::push::{C2cMessage, C2cNotice, Event};
+use teahouse_proto::time::UnixSeconds;
 
 use super::Ends;
 use super::history::Stored;
@@ -48,6 +51,39 @@ use crate::error::Outcome;
 /// `MsgKeyInvalid`.
 fn key_of(text: &str) -> Result<MsgKey, ErrorCode> {
     text.parse().map_err(|_| ErrorCode::MsgKeyInvalid)
+}
+
+/// A message that is named by its key, as backends do, or by the three parts of it, as clients do.
+///
+/// # Errors
+/// `MsgKeyInvalid`.
+fn key_or_parts(
+    key: Option<&str>,
+    parts: (Option<u32>, Option<u32>, Option<UnixSeconds>),
+) -> Result<MsgKey, Error> {
+    match (key, parts) {
+        (Some(key), _) => Ok(key_of(key)?),
+        (None, (Some(seq), Some(random), Some(time))) => Ok(MsgKey { seq, random, time }),
+        (None, _) => Err(Error::with(ErrorCode::MsgKeyInvalid, "MsgKey is missing")),
+    }
+}
+
+/// The keys that a request names, each once.
+///
+/// # Errors
+/// `RequestIllegal` when there are none, or more than `max`; the first of a key.
+fn different_keys<T>(
+    named: &[T],
+    max: usize,
+    key: impl Fn(&T) -> Result<MsgKey, Error>,
+) -> Result<Vec<MsgKey>, Error> {
+    let count = named.len();
+    if !(1..=max).contains(&count) {
+        let info = format!("{count} messages, at least 1 and at most {max}");
+        return Err(Error::with(ErrorCode::RequestIllegal, info));
+    }
+    let keys: BTreeSet<MsgKey> = named.iter().map(key).collect::<Result<_, _>>()?;
+    Ok(keys.into_iter().collect())
 }
 
 /// The conversation of a message that `from` has sent to `to`, with the sender as its own end: users name

@@ -8,12 +8,12 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 use teahouse_proto::error::{Error, ErrorCode};
-use teahouse_proto::ids::{MsgKey, UserId};
+use teahouse_proto::ids::UserId;
 use teahouse_proto::message::{BodyError, MessageBody};
 use teahouse_proto::time::UnixSeconds;
 
 use super::sendmsg::Elements;
-use super::{ends_of, key_of};
+use super::{ends_of, key_or_parts};
 use crate::caller::Caller;
 use crate::error::Outcome;
 use crate::operation::Operation;
@@ -52,11 +52,8 @@ request! {
 pub(crate) struct Response(Content);
 
 pub(crate) async fn run(caller: Caller, request: Request) -> Outcome<Response> {
-    let key = match (&request.msg_key, request.msg_seq, request.msg_random, request.msg_time) {
-        (Some(key), ..) => key_of(key)?,
-        (None, Some(seq), Some(random), Some(time)) => MsgKey { seq, random, time },
-        (None, ..) => return Err(Error::with(ErrorCode::MsgKeyInvalid, "MsgKey is missing").into()),
-    };
+    let parts = (request.msg_seq, request.msg_random, request.msg_time);
+    let key = key_or_parts(request.msg_key.as_deref(), parts)?;
     let by_admin = caller.is_admin();
     let max = caller.app().facts().settings.c2c_body_bytes_max as usize;
     let too_long = if by_admin { ErrorCode::PacketTooLong } else { ErrorCode::BodyTooLong };
