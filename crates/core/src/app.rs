@@ -19,6 +19,7 @@ use crate::entity::{Cache, State};
 use crate::error::{Failure, Outcome};
 use crate::event::Event;
 use crate::group::GroupState;
+use crate::group::counters::Untold;
 use crate::group::flow::Flows;
 use crate::group::room::Rooms;
 use crate::merged;
@@ -59,6 +60,7 @@ pub struct App {
     pub(crate) listings: Listings,
     /// What waits because its group has more messages than it may have.
     pub(crate) flows: Flows,
+    pub(crate) untold_counters: Untold,
     pub(crate) login_failures: FailureCounter,
     pub(crate) presence: presence::Tracker,
     pub(crate) pair_locks: PairLocks,
@@ -99,6 +101,7 @@ impl App {
             group_marks: Marks::default(),
             listings: Listings::default(),
             flows: Flows::default(),
+            untold_counters: Untold::default(),
             login_failures: FailureCounter::default(),
             presence: presence::Tracker::default(),
             pair_locks: PairLocks::default(),

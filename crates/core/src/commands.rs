@@ -11,13 +11,16 @@ use crate::follow::commands::{
     follow_add, follow_check, follow_delete, follow_get, follow_get_info,
 };
 use crate::group::commands::{
-    add_group_member, apply_join_group, batch_get_group_notify, change_group_owner, create_group,
-    delete_group_member, destroy_group, forbid_send_msg, get_appid_group_list, get_group_info,
-    get_group_member_info, get_group_muted_account, get_group_notify, get_group_public_info,
-    get_group_self_member_info, get_group_shutted_uin, get_joined_group_list,
-    get_online_member_num, get_role_in_group, get_specified_group_member_info, group_msg_get,
-    group_msg_get_simple, handle_apply_join_group, modify_group_base_info,
-    modify_group_member_info, msg_read_report, quit_group, send_group_msg,
+    add_group_member, apply_join_group, batch_get_group_notify, change_group_owner,
+    clear_group_attr, create_group, delete_group_attr, delete_group_counter, delete_group_member,
+    destroy_group, forbid_send_msg, get_appid_group_list, get_group_attr, get_group_counter,
+    get_group_info, get_group_member_info, get_group_muted_account, get_group_notify,
+    get_group_public_info, get_group_self_member_info, get_group_shutted_uin,
+    get_joined_group_list, get_online_member_num, get_role_in_group,
+    get_specified_group_member_info, group_msg_get, group_msg_get_simple, handle_apply_join_group,
+    modify_group_attr, modify_group_base_info, modify_group_member_info, msg_read_report,
+    quit_group, send_group_msg, send_group_system_notification, set_group_attr,
+    update_group_counter,
 };
 use crate::merged::commands::{get_relay_json_msg, save_relay_json_msg};
 use crate::mute::commands::{getnospeaking, setnospeaking};
@@ -177,12 +180,22 @@ pub fn registry() -> Registry {
         .on(get_group_shutted_uin::OPERATION, get_group_shutted_uin::run)
         // group messages
         .on(send_group_msg::OPERATION, send_group_msg::run)
+        .on(send_group_system_notification::OPERATION, send_group_system_notification::run)
         .on(group_msg_get_simple::OPERATION, group_msg_get_simple::run)
         .on(group_msg_get::OPERATION, group_msg_get::run)
         .on(msg_read_report::OPERATION, msg_read_report::run)
         .on(get_joined_group_list::OPERATION, get_joined_group_list::run)
         .on(batch_get_group_notify::OPERATION, batch_get_group_notify::run)
         .on(get_group_notify::OPERATION, get_group_notify::run)
+        // what the members of a group share
+        .on(get_group_attr::OPERATION, get_group_attr::run)
+        .on(set_group_attr::OPERATION, set_group_attr::run)
+        .on(modify_group_attr::OPERATION, modify_group_attr::run)
+        .on(delete_group_attr::OPERATION, delete_group_attr::run)
+        .on(clear_group_attr::OPERATION, clear_group_attr::run)
+        .on(get_group_counter::OPERATION, get_group_counter::run)
+        .on(update_group_counter::OPERATION, update_group_counter::run)
+        .on(delete_group_counter::OPERATION, delete_group_counter::run)
         // what client packages ask for themselves
         .on(fetch_config::OPERATION, fetch_config::run)
         .on(fetch_purchase_bits::OPERATION, fetch_purchase_bits::run)

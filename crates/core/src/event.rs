@@ -6,7 +6,9 @@ use std::sync::Arc;
 use teahouse_proto::ids::{GroupId, SdkAppId, TinyId, UserId};
 use teahouse_proto::message::{CallbackControl, MessageBody};
 use teahouse_proto::platform::Platform;
-use teahouse_proto::push::{DoNotDisturb, ExtensionChange, KickType};
+use teahouse_proto::push::{
+    AttributeChange, DoNotDisturb, ExtensionChange, GroupAttribute, GroupCounter, KickType,
+};
 use teahouse_proto::time::UnixSeconds;
 
 use crate::conversation::contacts::{Contact, Folder, Marked};
@@ -81,6 +83,12 @@ pub enum Event {
     JoinAsked(JoinAsked),
     /// Somebody who asked to join a group has an answer.
     JoinAnswered(JoinAnswered),
+    /// The app's backend says something to members of a group who are online.
+    GroupNotified(GroupNotified),
+    /// Attributes of a group were written.
+    AttributesChanged(AttributesChanged),
+    /// Counters of a group were moved or deleted.
+    CountersChanged(CountersChanged),
     /// What a user is to others has changed.
     RelationsChanged(RelationsChanged),
 }
@@ -166,6 +174,15 @@ impl Event {
             }
             Self::JoinAsked(_) => counted!("teahouse_events_total", "event" => "join_asked"),
             Self::JoinAnswered(_) => counted!("teahouse_events_total", "event" => "join_answered"),
+            Self::GroupNotified(_) => {
+                counted!("teahouse_events_total", "event" => "group_notified")
+            }
+            Self::AttributesChanged(_) => {
+                counted!("teahouse_events_total", "event" => "attributes_changed")
+            }
+            Self::CountersChanged(_) => {
+                counted!("teahouse_events_total", "event" => "counters_changed")
+            }
             Self::RelationsChanged(_) => {
                 counted!("teahouse_events_total", "event" => "relations_changed")
             }
@@ -628,6 +645,49 @@ pub struct JoinAnswered {
     pub wording: String,
     /// Who answered.
     pub operator: String,
+}
+
+/// See [`Event::GroupNotified`].
+#[derive(Debug, Clone)]
+pub struct GroupNotified {
+    /// The group.
+    pub group: GroupRef,
+    /// The administrator who says it.
+    pub operator: UserId,
+    /// What he says.
+    pub content: String,
+    /// To these members; to everybody who is in if nobody is named.
+    pub to: Option<Vec<UserId>>,
+}
+
+/// See [`Event::AttributesChanged`].
+#[derive(Debug, Clone)]
+pub struct AttributesChanged {
+    /// The group.
+    pub group: GroupRef,
+    /// How they were written.
+    pub change: AttributeChange,
+    /// What was written; of a deletion the values are empty.
+    pub attributes: Vec<GroupAttribute>,
+    /// The number of the write.
+    pub main_seq: u64,
+    /// Who did it.
+    pub operator: UserId,
+    /// The device that did it, which needs no copy.
+    pub origin: Option<Origin>,
+}
+
+/// See [`Event::CountersChanged`].
+#[derive(Debug, Clone)]
+pub struct CountersChanged {
+    /// The group.
+    pub group: GroupRef,
+    /// They are gone.
+    pub deleted: bool,
+    /// The number of the change.
+    pub seq: u64,
+    /// The counters with their values now; with the last ones if they are gone.
+    pub counters: Vec<GroupCounter>,
 }
 
 /// See [`Event::RelationsChanged`].

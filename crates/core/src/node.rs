@@ -54,6 +54,8 @@ pub(crate) enum Due {
     Flush(Arc<Topic>),
     /// A slot of a group's flow control.
     Flow(SdkAppId, GroupId),
+    /// What members of a group are to be told of its counters.
+    Counters(SdkAppId, GroupId),
     /// What changed of a user's status.
     Status(SdkAppId, UserId),
 }
@@ -241,6 +243,7 @@ impl Node {
                     }
                 }
                 Due::Flow(app, group) => group::flow::slot(self, app, &group),
+                Due::Counters(app, group) => group::counters::tell_due(self, app, &group),
                 Due::Status(app, user) => presence::tell_soon(self, app, user),
             }
         }
@@ -258,6 +261,7 @@ impl Node {
             group::room::end_grace(self, app);
             presence::end_grace(self, app);
             app.flows.tidy(self.now());
+            app.untold_counters.tidy(self.now());
         }
         self.repeat_failed_jobs().await;
         let node = self.clone();

@@ -66,7 +66,14 @@ families! {
     "im_long_msg":             NotAdmin JsonMalformed RequestIllegal MessageInternal UnknownCommand false;
     "im_msg_db_logic":         NotAdmin JsonMalformed RequestIllegal MessageInternal UnknownCommand false;
     "group_open_http_svc":     NotAdmin GroupJsonMalformed GroupBadParameter GroupInternal GroupUnknownCommand false;
+    "group_open_attr_http_svc": NotAdmin GroupJsonMalformed GroupBadParameter GroupInternal GroupUnknownCommand false;
     "million_group_open_http_svc": NotAdmin GroupJsonMalformed GroupBadParameter GroupInternal GroupUnknownCommand false;
+}
+
+/// What clients call an operation on a community, whichever service it belongs to.
+pub fn million_servcmd(path: &str) -> String {
+    let command = path.rsplit('/').next().unwrap_or_default();
+    format!("million_group_open_http_svc.{command}")
 }
 
 /// The codes of the service in `path`.
@@ -335,7 +342,7 @@ impl Registry {
         if about.gateway {
             let servcmd = about.path.replacen('/', ".", 1);
             if about.million {
-                self.by_servcmd.insert(format!("million_{servcmd}"), index);
+                self.by_servcmd.insert(million_servcmd(about.path), index);
             }
             self.by_servcmd.insert(servcmd, index);
         }

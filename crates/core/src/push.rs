@@ -12,22 +12,24 @@ use teahouse_proto::message::SendControl;
 use teahouse_proto::platform::Platform;
 use teahouse_proto::push::{
     self, C2cMessage, C2cNotice, ConversationChange, ConversationGroup, ConversationMark,
-    ConversationRef, ExtensionNotice, ExtensionValue, GroupAtTip, GroupNotice, GroupPiece, Kickout,
-    MessageRef, ModifiedMessage, NameCard, NoticeKind, ProfileChange, ProfileField, PushOptions,
-    Reaction, ReactionNotice, ReceiptNotice, RevokerInfo, WithdrawnMessage,
+    ConversationRef, ExtensionNotice, ExtensionValue, GroupAtTip, GroupAttributes, GroupCounters,
+    GroupNotice, GroupPiece, Kickout, MessageRef, ModifiedMessage, NameCard, NoticeKind,
+    ProfileChange, ProfileField, PushOptions, Reaction, ReactionNotice, ReceiptNotice, RevokerInfo,
+    WithdrawnMessage,
 };
 use teahouse_proto::time::UnixSeconds;
 
 use crate::conversation::contacts::{Contact, Folder, Marked};
 use crate::event::{
-    AllRead, ContactChange, ConversationsChanged, ConversationsDeleted, CustomStatusSet,
-    DevicesKicked, DoNotDisturbChanged, Event, ExtensionsChanged, GroupCreated, GroupDismissed,
-    GroupRead, JoinAnswered, JoinAsked, MembersJoined, MembersLeft, MessageModified, MessageName,
-    MessageSent, MessageWithdrawn, MessagesConfirmed, MessagesRead, Origin, PeerOptionChanged,
-    ProfileChanged, ReactionsChanged, ReceiveOptionChanged, RoleChanged, StatusChanged, counted,
+    AllRead, AttributesChanged, ContactChange, ConversationsChanged, ConversationsDeleted,
+    CountersChanged, CustomStatusSet, DevicesKicked, DoNotDisturbChanged, Event, ExtensionsChanged,
+    GroupCreated, GroupDismissed, GroupNotified, GroupRead, JoinAnswered, JoinAsked, MembersJoined,
+    MembersLeft, MessageModified, MessageName, MessageSent, MessageWithdrawn, MessagesConfirmed,
+    MessagesRead, Origin, PeerOptionChanged, ProfileChanged, ReactionsChanged,
+    ReceiveOptionChanged, RoleChanged, StatusChanged, counted,
 };
 use crate::group::message::{GroupRef, GroupSaid};
-use crate::group::room;
+use crate::group::{counters, room};
 use crate::hub::topic::{Piece, Weight};
 use crate::hub::{Channel, Frame, Place, Placed, TopicKey};
 use crate::node::{Due, Node};
@@ -63,6 +65,9 @@ pub(crate) fn deliver(node: &Node, event: &Event) {
         Event::ReceiveOptionChanged(changed) => receive_option_changed(node, changed),
         Event::JoinAsked(asked) => join_asked(node, asked),
         Event::JoinAnswered(answered) => join_answered(node, answered),
+        Event::GroupNotified(notified) => group_notified(node, notified),
+        Event::AttributesChanged(changed) => attributes_changed(node, changed),
+        Event::CountersChanged(changed) => counters::tell(node, changed),
         Event::RelationsChanged(changed) => relation::deliver(node, changed),
         Event::AccountCreated(_)
         | Event::AccountDeleted(_)
@@ -440,6 +445,71 @@ fn mentioned(node: &Node, said: &GroupSaid) {
     }
 }
 
+/// Tells everybody who is in a group something that is no part of its history.
+fn tell_all(
+    node: &Node,
+    group: &GroupRef,
+    origin: Option<&Origin>,
+    encode: impl FnOnce() -> GroupPiece,
+) {
+    let (Some(app), key) = (node.app(group.app), key(group)) else { return };
+    if node.hub().topic(&key).is_none() {
+        return;
+    }
+    let from = origin.and_then(|o| node.hub().device(group.app, &o.user, o.inst_id));
+    let hand_on = |piece| {
+        publish(node, &key, Piece { piece, weight: Weight::Keep, from, only: None });
+    };
+    if room::is_room(group.kind) {
+        room::pass(node, &app, &group.id, encode(), hand_on);
+    } else {
+        hand_on(encode());
+    }
+}
+
+/// Its device knows it from the answer to its request.
+fn attributes_changed(node: &Node, changed: &AttributesChanged) {
+    tell_all(node, &changed.group, changed.origin.as_ref(), || {
+        GroupPiece::attributes(&GroupAttributes {
+            group: group_info(&changed.group, None),
+            change: changed.change,
+            main_seq: changed.main_seq,
+            attributes: &changed.attributes,
+            time: node.now().seconds(),
+        })
+    });
+}
+
+fn group_notified(node: &Node, notified: &GroupNotified) {
+    let GroupNotified { group, operator, content, to } = notified;
+    let custom =
+        |to| GroupNotice { content, ..bare_notice(node, group, NoticeKind::Custom, to, operator) };
+    match to {
+        None => tell_all(node, group, None, || GroupPiece::notice(&custom(None))),
+        Some(users) => users.iter().for_each(|user| {
+            node.hub().push(group.app, user, None, || {
+                (frame(&[push::Event::GroupNotices(&[custom(Some(user))])]), None)
+            });
+        }),
+    }
+}
+
+/// Tells all devices: clients learn the new values of their own moves from this, too.
+pub(crate) fn counters_changed(node: &Node, changed: &CountersChanged) {
+    let key = key(&changed.group);
+    if node.hub().topic(&key).is_none() {
+        return;
+    }
+    let piece = GroupPiece::counters(&GroupCounters {
+        group: group_info(&changed.group, None),
+        deleted: changed.deleted,
+        seq: changed.seq,
+        counters: &changed.counters,
+        time: node.now().seconds(),
+    });
+    publish(node, &key, Piece { piece, weight: Weight::Keep, from: None, only: None });
+}
+
 fn publish(node: &Node, key: &TopicKey, piece: Piece) {
     if let Some((due, topic)) = node.hub().publish(key, node.now(), piece) {
         node.agenda().enter(due, Due::Flush(topic));
@@ -504,7 +574,7 @@ fn receive_option_changed(node: &Node, changed: &ReceiveOptionChanged) {
 
 fn group_read(node: &Node, read: &GroupRead) {
     node.hub().push(read.group.app, &read.reader, read.origin, || {
-        let group = group_info(&read.group, &read.reader);
+        let group = group_info(&read.group, Some(&read.reader));
         let time = node.now().seconds();
         (frame(&[push::Event::GroupReads(&[push::GroupRead { group, seq: read.seq, time }])]), None)
     });
@@ -517,7 +587,7 @@ fn join_asked(node: &Node, asked: &JoinAsked) {
                 authentication: &asked.asked_ms.to_string(),
                 msg_key: Some(asked.asked_ms),
                 remark: &asked.wording,
-                ..bare_notice(node, &asked.group, NoticeKind::Applied, manager, &asked.user)
+                ..bare_notice(node, &asked.group, NoticeKind::Applied, Some(manager), &asked.user)
             };
             (frame(&[push::Event::GroupNotices(&[made])]), None)
         });
@@ -541,7 +611,7 @@ fn notice(
     except: Option<u32>,
 ) {
     node.hub().push(group.app, to, except, || {
-        let made = GroupNotice { remark, ..bare_notice(node, group, kind, to, operator) };
+        let made = GroupNotice { remark, ..bare_notice(node, group, kind, Some(to), operator) };
         (frame(&[push::Event::GroupNotices(&[made])]), None)
     });
 }
@@ -550,7 +620,7 @@ fn bare_notice<'a>(
     node: &Node,
     group: &'a GroupRef,
     kind: NoticeKind,
-    to: &'a UserId,
+    to: Option<&'a UserId>,
     operator: &'a str,
 ) -> GroupNotice<'a> {
     let random = node.random();
@@ -568,10 +638,11 @@ fn bare_notice<'a>(
         remark: "",
         authentication: "",
         msg_key: None,
+        content: "",
     }
 }
 
-fn group_info<'a>(group: &'a GroupRef, to: &'a UserId) -> push::GroupInfo<'a> {
+fn group_info<'a>(group: &'a GroupRef, to: Option<&'a UserId>) -> push::GroupInfo<'a> {
     push::GroupInfo {
         group_id: &group.id,
         group_name: &group.name,
@@ -579,7 +650,7 @@ fn group_info<'a>(group: &'a GroupRef, to: &'a UserId) -> push::GroupInfo<'a> {
         from_nick: "",
         from_avatar: "",
         from_extra: NameCard::default(),
-        to: Some(to),
+        to,
     }
 }
 

@@ -222,6 +222,8 @@ pub(crate) mod key {
     const EXTENSIONS: u8 = 0x43;
     const EXTENSION: u8 = 0x44;
     const REACTIONS: u8 = 0x45;
+    const ATTRIBUTES: u8 = 0x78;
+    const COUNTERS: u8 = 0x79;
     const MESSAGE: u8 = family::LOG;
 
     /// The entity's own row: account, pair head, app record, directory count.
@@ -308,6 +310,16 @@ pub(crate) mod key {
         of_incarnation(APPLICATION, incarnation, user.as_bytes())
     }
 
+    /// The attributes of a group.
+    pub(crate) fn attributes(incarnation: u64) -> Bytes {
+        of_incarnation(ATTRIBUTES, incarnation, b"")
+    }
+
+    /// The counters of a group.
+    pub(crate) fn counters(incarnation: u64) -> Bytes {
+        of_incarnation(COUNTERS, incarnation, b"")
+    }
+
     /// The user that a row of a group is about.
     pub(crate) fn user_of_group_row(key: &[u8]) -> Option<UserId> {
         UserId::parse(std::str::from_utf8(key.get(9..)?).ok()?).ok()
@@ -330,6 +342,8 @@ pub(crate) mod key {
         Members,
         Mutes,
         Applications,
+        Attributes,
+        Counters,
         Messages,
     }
 
@@ -340,6 +354,8 @@ pub(crate) mod key {
             GroupRows::Members => MEMBER,
             GroupRows::Mutes => MUTE,
             GroupRows::Applications => APPLICATION,
+            GroupRows::Attributes => ATTRIBUTES,
+            GroupRows::Counters => COUNTERS,
             GroupRows::Messages => MESSAGE,
         };
         let to = match incarnation.checked_add(1) {
@@ -1221,6 +1237,36 @@ pub(crate) struct ApplicationRow {
     pub(crate) asked_ms: u64,
     #[prost(string, tag = "3")]
     pub(crate) wording: String,
+}
+
+/// `Home::Group`, all its attributes.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct AttributesRow {
+    /// Counts the writes.
+    #[prost(uint64, tag = "1")]
+    pub(crate) main_seq: u64,
+    #[prost(btree_map = "string, message", tag = "2")]
+    pub(crate) by_key: std::collections::BTreeMap<String, AttributeRow>,
+}
+
+/// One of them.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct AttributeRow {
+    #[prost(string, tag = "1")]
+    pub(crate) value: String,
+    /// [`AttributesRow::main_seq`] of the write that it is from.
+    #[prost(uint64, tag = "2")]
+    pub(crate) seq: u64,
+}
+
+/// `Home::Group`, all its counters.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct CountersRow {
+    /// Counts the changes.
+    #[prost(uint64, tag = "1")]
+    pub(crate) seq: u64,
+    #[prost(btree_map = "string, sint64", tag = "2")]
+    pub(crate) by_key: std::collections::BTreeMap<String, i64>,
 }
 
 /// `Home::Group`, a message or tip as sent. Never changed.

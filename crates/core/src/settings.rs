@@ -251,6 +251,8 @@ settings! {
     group_face_url_bytes_max: u32 = 500, "group.face_url_bytes_max", 1..=4_000;
     /// Longest name of a member within a group, bytes.
     group_name_card_bytes_max: u32 = 50, "group.name_card_bytes_max", 1..=1_000;
+    /// Writes a second that the attributes of a group may have; those beyond are refused with 10049.
+    group_attribute_writes_per_second: u32 = 5, "group.attribute_writes_per_second", 1..=1_000_000;
     /// Messages a second that a live room may have; those beyond are dropped, the least important first.
     room_messages_per_second: u32 = 40, "room.messages_per_second", 1..=1_000_000;
     /// Accounts whose messages in live rooms are never dropped and count for no limit.

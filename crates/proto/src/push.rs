@@ -26,8 +26,9 @@ pub use change::{
     ReactionNotice, ReceiptNotice, WithdrawnMessage,
 };
 pub use group::{
-    EVENT_AT, EVENT_MESSAGE, EVENT_NOTICE, EVENT_TIP, Face, GroupAt, GroupAtTip, GroupChanges,
-    GroupContent, GroupInfo, GroupMessage, GroupNotice, GroupRead, GroupTip, NameCard, NoticeKind,
+    AttributeChange, EVENT_AT, EVENT_MESSAGE, EVENT_NOTICE, EVENT_PASSING_TIP, EVENT_TIP, Face,
+    GroupAt, GroupAtTip, GroupAttribute, GroupAttributes, GroupChanges, GroupContent, GroupCounter,
+    GroupCounters, GroupInfo, GroupMessage, GroupNotice, GroupRead, GroupTip, NameCard, NoticeKind,
     PLACE_GONE, SYSTEM_ACCOUNT, TipKind,
 };
 pub use relation::{
@@ -363,6 +364,24 @@ impl GroupPiece {
         Self::of(EVENT_AT, tip)
     }
 
+    /// Encodes a notice that everybody gets.
+    #[must_use]
+    pub fn notice(notice: &GroupNotice<'_>) -> Self {
+        Self::of(EVENT_NOTICE, notice)
+    }
+
+    /// Encodes a write of attributes.
+    #[must_use]
+    pub fn attributes(written: &GroupAttributes<'_>) -> Self {
+        Self::of(EVENT_PASSING_TIP, written)
+    }
+
+    /// Encodes changed counters.
+    #[must_use]
+    pub fn counters(changed: &GroupCounters<'_>) -> Self {
+        Self::of(EVENT_PASSING_TIP, changed)
+    }
+
     /// Encodes the status of a user.
     #[must_use]
     pub fn status(status: &UserStatus<'_>) -> Self {
@@ -406,6 +425,8 @@ pub fn group_frame<'a>(pieces: impl IntoIterator<Item = &'a GroupPiece> + Clone)
             buffer.put_slice(match piece.event {
                 EVENT_MESSAGE => b"{\"Event\":3,\"GroupMsgArray\":[",
                 EVENT_AT => b"{\"Event\":12,\"GroupTips\":[",
+                EVENT_NOTICE => b"{\"Event\":5,\"GroupTips\":[",
+                EVENT_PASSING_TIP => b"{\"Event\":6,\"GroupTips\":[",
                 EVENT_STATUS => b"{\"Event\":15,\"UserStatusList\":[",
                 _ => b"{\"Event\":4,\"GroupTips\":[" as &[u8],
             });

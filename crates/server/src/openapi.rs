@@ -10,7 +10,7 @@ use schemars::SchemaGenerator;
 use schemars::generate::SchemaSettings;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
-use teahouse_core::operation::{About, Access, FieldInfo, Registry, Served};
+use teahouse_core::operation::{About, Access, FieldInfo, Registry, Served, million_servcmd};
 
 const ENDPOINTS: &str = include_str!("../../../spec/endpoints.toml");
 
@@ -134,8 +134,7 @@ impl<'a> Described<'a> {
             command["response"] = self.reply(definitions);
         }
         if self.about.million {
-            let twin = format!("million_{}", self.about.path.replacen('/', ".", 1));
-            command["alsoCalled"] = json!([twin]);
+            command["alsoCalled"] = json!([million_servcmd(self.about.path)]);
         }
         command
     }

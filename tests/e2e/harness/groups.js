@@ -36,6 +36,7 @@ export const NOTICE = /** @type {const} */ ({
   quit: 8,
   adminSet: 9,
   adminUnset: 10,
+  custom: 255,
 });
 
 /**

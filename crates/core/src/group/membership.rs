@@ -373,7 +373,13 @@ pub(crate) async fn bury(
         first = range.1;
     }
     change_group(node, &app, group, |_, change| {
-        for rows in [GroupRows::Info, GroupRows::Mutes, GroupRows::Applications] {
+        for rows in [
+            GroupRows::Info,
+            GroupRows::Mutes,
+            GroupRows::Applications,
+            GroupRows::Attributes,
+            GroupRows::Counters,
+        ] {
             change.delete_range(key::group_rows(rows, job.incarnation));
         }
         Ok(())

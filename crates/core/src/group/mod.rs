@@ -6,15 +6,19 @@
 //! somebody comes or goes; so a message never writes a row per member.
 //!
 //! [`rules`] says what may be done, [`membership`] who is in, [`messages`] what is said, [`history`] what
-//! was said, [`room`] how live rooms differ: of them only the profile is stored.
+//! was said, [`room`] how live rooms differ: of them only the profile is stored, and [`attributes`] and
+//! [`counters`], which all groups have.
 
+pub(crate) mod attributes;
 pub(crate) mod commands;
+pub(crate) mod counters;
 pub(crate) mod flow;
 pub(crate) mod history;
 mod lanes;
 pub(crate) mod membership;
 pub(crate) mod message;
 pub(crate) mod messages;
+mod per_second;
 pub(crate) mod profile;
 pub(crate) mod room;
 pub(crate) mod rules;
@@ -23,6 +27,7 @@ pub(crate) mod view;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use futures_util::future::{BoxFuture, FutureExt};
 use teahouse_proto::error::{Error, ErrorCode};
 use teahouse_proto::group::{ApplyJoinOption, GroupType, InviteJoinOption, Role};
@@ -36,9 +41,13 @@ use crate::entity::{Change, Entity, State};
 use crate::error::Outcome;
 use crate::node::{Node, decode_row};
 use crate::rows::key::GroupRows;
-use crate::rows::{GroupHeadRow, GroupInfoRow, GroupMessageRow, Home, MemberRow, MuteRow, key};
+use crate::rows::{
+    AttributesRow, CountersRow, GroupHeadRow, GroupInfoRow, GroupMessageRow, Home, MemberRow,
+    MuteRow, key,
+};
 use message::GroupRef;
 use messages::SendKey;
+use per_second::PerSecond;
 use rules::{Mute, Standing, TypeRules};
 
 /// Rows read at once when a group is loaded.
@@ -52,6 +61,9 @@ pub(crate) struct GroupState {
     pub(crate) members: BTreeMap<UserId, MemberRow>,
     /// Until when somebody is muted, member or not.
     pub(crate) mutes: BTreeMap<UserId, u32>,
+    pub(crate) attributes: AttributesRow,
+    attribute_writes: PerSecond,
+    pub(crate) counters: CountersRow,
     pub(crate) dedupe: Dedupe<SendKey, u64>,
 }
 
@@ -89,9 +101,16 @@ impl GroupState {
         partition: &Partition,
         incarnation: u64,
     ) -> Result<(), ReadError> {
-        let info = node.store().get(partition, &key::group_info(incarnation)).await?;
-        let info = info.ok_or_else(|| ReadError::Corrupt("a group has no profile".to_owned()))?;
-        self.info = Some(decode_row(&info)?);
+        let single = [key::group_info, key::attributes, key::counters];
+        let single = single.map(|key| (partition.clone(), key(incarnation)));
+        let single = node.store().get_many(&single).await?;
+        let [info, attributes, counters] = &single[..] else {
+            unreachable!("as many rows as were asked for")
+        };
+        let no_info = || ReadError::Corrupt("a group has no profile".to_owned());
+        self.info = Some(decode_row(info.as_ref().ok_or_else(no_info)?)?);
+        self.attributes = row_or_default(attributes.as_ref())?;
+        self.counters = row_or_default(counters.as_ref())?;
         for row in all_rows(node, partition, GroupRows::Members, incarnation).await? {
             if let Some(user) = key::user_of_group_row(&row.key) {
                 self.members.insert(user, decode_row(&row.value)?);
@@ -207,6 +226,10 @@ impl GroupState {
     fn info_mut(&mut self) -> Result<&mut GroupInfoRow, Error> {
         self.info.as_mut().ok_or_else(|| ErrorCode::GroupNotFound.into())
     }
+}
+
+fn row_or_default<R: prost::Message + Default>(row: Option<&Bytes>) -> Result<R, ReadError> {
+    row.map_or_else(|| Ok(R::default()), |row| decode_row(row))
 }
 
 async fn all_rows(

@@ -12,11 +12,12 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use teahouse_proto::group::{GroupType, Priority};
 use teahouse_proto::ids::{GroupId, SdkAppId, TinyId, UserId};
 use teahouse_proto::push::{GroupPiece, TipKind, group_frame};
-use teahouse_proto::time::{UnixMillis, UnixSeconds};
+use teahouse_proto::time::UnixMillis;
 
 use super::flow;
 use super::message::{Faces, GroupRef, GroupSaid};
 use super::messages::{NewGroupMessage, SendKey, Sent};
+use super::per_second::PerSecond;
 use crate::account;
 use crate::app::App;
 use crate::dedupe::Dedupe;
@@ -72,7 +73,7 @@ struct RoomState {
     viewers: HashMap<UserId, Viewer>,
     ring: VecDeque<(UnixMillis, GroupPiece)>,
     dedupe: Dedupe<SendKey, u64>,
-    tips: (u32, u32),
+    tips: PerSecond,
 }
 
 #[derive(Clone, Copy)]
@@ -132,7 +133,7 @@ impl Room {
                 viewers: HashMap::new(),
                 ring: VecDeque::new(),
                 dedupe: Dedupe::default(),
-                tips: (0, 0),
+                tips: PerSecond::default(),
             }),
         }
     }
@@ -195,15 +196,6 @@ impl RoomState {
         while self.ring.len() > RING_MAX || self.ring.front().is_some_and(old) {
             self.ring.pop_front();
         }
-    }
-
-    /// Whether one more coming or going may be told in this second.
-    fn may_tip(&mut self, now: UnixSeconds) -> bool {
-        if self.tips.0 != now.0 {
-            self.tips = (now.0, 0);
-        }
-        self.tips.1 += 1;
-        self.tips.1 <= TIPS_A_SECOND
     }
 }
 
@@ -494,11 +486,26 @@ pub(crate) fn deliver(node: &Node, app: &App, said: &GroupSaid, hand_on: impl Fn
     hand_on(piece);
 }
 
+/// Hands something to the viewers that has no place among the messages of the room. Who comes back soon gets
+/// it, too.
+pub(crate) fn pass(
+    node: &Node,
+    app: &App,
+    group: &GroupId,
+    piece: GroupPiece,
+    hand_on: impl FnOnce(GroupPiece),
+) {
+    let Some(room) = app.rooms.find(group) else { return };
+    let mut state = lock(&room.state);
+    state.remember(&piece, node.now());
+    hand_on(piece);
+}
+
 fn tell_moving(node: &Node, room: &Room, kind: TipKind, user: &UserId, faces: &Arc<Faces>) {
     let (now, member_num, group) = {
         let mut state = lock(&room.state);
         let now = node.now().seconds();
-        if !state.may_tip(now) {
+        if !state.tips.take(now, TIPS_A_SECOND) {
             return counted!("teahouse_room_tips_dropped_total").increment(1);
         }
         (now, state.viewers.len() as u64, state.group.clone())

@@ -47,6 +47,8 @@ pub(crate) struct TypeRules {
     pub(crate) found_by_id: bool,
     /// Clients that did not get a message in time may ask for receipts, or choose its receivers.
     pub(crate) online_only_messages: bool,
+    /// There are counters.
+    pub(crate) counters: bool,
 }
 
 /// Who may edit the profile.
@@ -83,6 +85,7 @@ pub(crate) static TYPES: [TypeRules; 5] = [
         begins_inactive: true,
         found_by_id: false,
         online_only_messages: true,
+        counters: true,
     },
     TypeRules {
         kind: GroupType::Public,
@@ -105,6 +108,7 @@ pub(crate) static TYPES: [TypeRules; 5] = [
         begins_inactive: false,
         found_by_id: true,
         online_only_messages: true,
+        counters: true,
     },
     TypeRules {
         kind: GroupType::Meeting,
@@ -127,6 +131,7 @@ pub(crate) static TYPES: [TypeRules; 5] = [
         begins_inactive: false,
         found_by_id: true,
         online_only_messages: true,
+        counters: true,
     },
     TypeRules {
         kind: GroupType::AvChatRoom,
@@ -149,6 +154,7 @@ pub(crate) static TYPES: [TypeRules; 5] = [
         begins_inactive: false,
         found_by_id: true,
         online_only_messages: false,
+        counters: true,
     },
     TypeRules {
         kind: GroupType::Community,
@@ -171,6 +177,7 @@ pub(crate) static TYPES: [TypeRules; 5] = [
         begins_inactive: false,
         found_by_id: true,
         online_only_messages: true,
+        counters: false,
     },
 ];
 
@@ -282,6 +289,11 @@ impl TypeRules {
             InviteJoinOption::DisableInvite => who == Standing::Backend,
         };
         allow(allowed, "you may not add members to this group")
+    }
+
+    /// Attributes and counters belong to everybody who is in.
+    pub(crate) fn may_share(&self, who: Standing) -> Result<(), Error> {
+        allow(who <= Standing::Member, "you are not in the group")
     }
 
     /// Whether somebody may say something now.

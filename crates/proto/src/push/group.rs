@@ -19,6 +19,8 @@ pub const EVENT_MESSAGE: u32 = 3;
 pub const EVENT_TIP: u32 = 4;
 /// `Event` of a notice to one user.
 pub const EVENT_NOTICE: u32 = 5;
+/// `Event` of a tip without a place in the group's sequence.
+pub const EVENT_PASSING_TIP: u32 = 6;
 
 /// `Event` of what is told to those who are mentioned.
 pub const EVENT_AT: u32 = 12;
@@ -326,6 +328,8 @@ pub enum NoticeKind {
     AdminSet = 9,
     /// To somebody who is no admin any more.
     AdminUnset = 10,
+    /// To members who are online: what the app's backend says.
+    Custom = 255,
 }
 
 /// A notice about a group, to one user.
@@ -333,8 +337,8 @@ pub enum NoticeKind {
 pub struct GroupNotice<'a> {
     /// What it tells.
     pub kind: NoticeKind,
-    /// The receiver.
-    pub to: &'a UserId,
+    /// The receiver; nothing in what everybody gets.
+    pub to: Option<&'a UserId>,
     /// The group.
     pub group: GroupInfo<'a>,
     /// Who did it.
@@ -351,6 +355,8 @@ pub struct GroupNotice<'a> {
     pub authentication: &'a str,
     /// Names the application; goes back with the answer.
     pub msg_key: Option<u64>,
+    /// What the backend says.
+    pub content: &'a str,
 }
 
 impl Serialize for GroupNotice<'_> {
@@ -366,11 +372,15 @@ impl Serialize for GroupNotice<'_> {
             #[serde(skip_serializing_if = "Option::is_none")]
             msg_key: Option<u64>,
             remark_info: &'a str,
+            #[serde(skip_serializing_if = "str::is_empty")]
+            user_defined_field: &'a str,
         }
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("Event", &EVENT_NOTICE)?;
         map.serialize_entry("From_Account", SYSTEM_ACCOUNT)?;
-        map.serialize_entry("To_Account", self.to)?;
+        if let Some(to) = self.to {
+            map.serialize_entry("To_Account", to)?;
+        }
         map.serialize_entry("ToGroupId", self.group.group_id)?;
         map.serialize_entry("GroupId", self.group.group_id)?;
         map.serialize_entry("MsgSeq", &self.seq)?;
@@ -385,6 +395,7 @@ impl Serialize for GroupNotice<'_> {
             authentication: self.authentication,
             msg_key: self.msg_key,
             remark_info: self.remark,
+            user_defined_field: self.content,
         };
         map.serialize_entry("MsgBody", &body)?;
         map.end()
@@ -438,6 +449,148 @@ impl Serialize for GroupAtTip<'_> {
         map.serialize_entry("GroupAtTips", &tips)?;
         map.end()
     }
+}
+
+/// How attributes of a group were written. The numbers are `OpType`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AttributeChange {
+    /// They replace all that were there.
+    Set = 1,
+    /// They were added, or have other values.
+    Modify = 2,
+    /// All are gone.
+    Clear = 3,
+    /// They are gone.
+    Delete = 4,
+}
+
+/// To the members of a group: its attributes were written. Clients that have seen all writes before it take
+/// it in; others ask for the attributes.
+#[derive(Debug, Clone)]
+pub struct GroupAttributes<'a> {
+    /// The group.
+    pub group: GroupInfo<'a>,
+    /// How they were written.
+    pub change: AttributeChange,
+    /// Counts the writes: one more than at the write before.
+    pub main_seq: u64,
+    /// What was written; of a deletion the values are empty.
+    pub attributes: &'a [GroupAttribute],
+    /// When.
+    pub time: UnixSeconds,
+}
+
+/// An attribute of a group, as lists and pushes show it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct GroupAttribute {
+    /// Its name.
+    pub key: String,
+    /// What it says.
+    pub value: String,
+    /// The number of the write that it is from.
+    pub seq: u64,
+}
+
+impl Serialize for GroupAttributes<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        #[serde(rename_all = "PascalCase")]
+        struct Body<'a> {
+            msg_group_new_info: New<'a>,
+        }
+        #[derive(Serialize)]
+        #[serde(rename_all = "PascalCase")]
+        struct New<'a> {
+            group_attr_option: Written<'a>,
+        }
+        #[derive(Serialize)]
+        #[serde(rename_all = "PascalCase")]
+        struct Written<'a> {
+            op_type: u32,
+            attr_main_seq: u64,
+            push_changed_attr_val_flag: u8,
+            group_attr_info: &'a [GroupAttribute],
+        }
+        let group_attr_option = Written {
+            op_type: self.change as u32,
+            attr_main_seq: self.main_seq,
+            // The values are in the push.
+            push_changed_attr_val_flag: 1,
+            group_attr_info: self.attributes,
+        };
+        let body = Body { msg_group_new_info: New { group_attr_option } };
+        passing_tip(serializer, &self.group, self.time, &body)
+    }
+}
+
+/// To the members of a group: counters have other values, or are gone.
+#[derive(Debug, Clone)]
+pub struct GroupCounters<'a> {
+    /// The group.
+    pub group: GroupInfo<'a>,
+    /// They are gone.
+    pub deleted: bool,
+    /// Rises with each change of the group's counters: clients drop what is older than they know.
+    pub seq: u64,
+    /// The counters; of deleted ones the last values.
+    pub counters: &'a [GroupCounter],
+    /// When.
+    pub time: UnixSeconds,
+}
+
+/// A counter of a group, as requests, lists and pushes have it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "PascalCase")]
+pub struct GroupCounter {
+    /// Its name.
+    pub key: String,
+    /// How far it has counted, or by how much it is to be moved.
+    pub value: i64,
+}
+
+impl Serialize for GroupCounters<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        #[serde(rename_all = "PascalCase")]
+        struct Body<'a> {
+            group_counter_info: [Changed<'a>; 1],
+        }
+        #[derive(Serialize)]
+        #[serde(rename_all = "PascalCase")]
+        struct Changed<'a> {
+            #[serde(rename = "Type")]
+            kind: u32,
+            group_counter_seq: u64,
+            group_counter: &'a [GroupCounter],
+        }
+        /// `Type` of new values, and of a deletion.
+        const CHANGED: u32 = 0;
+        const DELETED: u32 = 1;
+        let changed = Changed {
+            kind: if self.deleted { DELETED } else { CHANGED },
+            group_counter_seq: self.seq,
+            group_counter: self.counters,
+        };
+        let body = Body { group_counter_info: [changed] };
+        passing_tip(serializer, &self.group, self.time, &body)
+    }
+}
+
+fn passing_tip<S: Serializer>(
+    serializer: S,
+    group: &GroupInfo<'_>,
+    time: UnixSeconds,
+    body: &impl Serialize,
+) -> Result<S::Ok, S::Error> {
+    let mut map = serializer.serialize_map(None)?;
+    map.serialize_entry("Event", &EVENT_PASSING_TIP)?;
+    map.serialize_entry("From_Account", SYSTEM_ACCOUNT)?;
+    map.serialize_entry("ToGroupId", group.group_id)?;
+    map.serialize_entry("GroupId", group.group_id)?;
+    map.serialize_entry("MsgTimeStamp", &time)?;
+    map.serialize_entry("GroupInfo", group)?;
+    map.serialize_entry("MsgBody", body)?;
+    map.end()
 }
 
 /// To the reader's other devices: a group was read up to a sequence number.

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use serde::Deserialize;
+use teahouse_core::operation::million_servcmd;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -89,7 +90,7 @@ fn the_table_and_the_registry_agree_on_each_command() {
     for row in served(&table) {
         let about =
             find(&row.path).unwrap_or_else(|| panic!("{} is not registered", row.path)).about;
-        let twin = registry.gateway(&format!("million_{}", row.path.replacen('/', ".", 1)));
+        let twin = registry.gateway(&million_servcmd(&row.path));
         assert_eq!(twin.is_some(), row.million, "{}: million", row.path);
         assert_eq!(about.one_way, row.one_way, "{}: one_way", row.path);
     }

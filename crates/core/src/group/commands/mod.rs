@@ -4,11 +4,16 @@ pub(crate) mod add_group_member;
 pub(crate) mod apply_join_group;
 pub(crate) mod batch_get_group_notify;
 pub(crate) mod change_group_owner;
+pub(crate) mod clear_group_attr;
 pub(crate) mod create_group;
+pub(crate) mod delete_group_attr;
+pub(crate) mod delete_group_counter;
 pub(crate) mod delete_group_member;
 pub(crate) mod destroy_group;
 pub(crate) mod forbid_send_msg;
 pub(crate) mod get_appid_group_list;
+pub(crate) mod get_group_attr;
+pub(crate) mod get_group_counter;
 pub(crate) mod get_group_info;
 pub(crate) mod get_group_member_info;
 pub(crate) mod get_group_muted_account;
@@ -23,11 +28,15 @@ pub(crate) mod get_specified_group_member_info;
 pub(crate) mod group_msg_get;
 pub(crate) mod group_msg_get_simple;
 pub(crate) mod handle_apply_join_group;
+pub(crate) mod modify_group_attr;
 pub(crate) mod modify_group_base_info;
 pub(crate) mod modify_group_member_info;
 pub(crate) mod msg_read_report;
 pub(crate) mod quit_group;
 pub(crate) mod send_group_msg;
+pub(crate) mod send_group_system_notification;
+pub(crate) mod set_group_attr;
+pub(crate) mod update_group_counter;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -41,7 +50,7 @@ use super::message::{self, Faces};
 use super::rules::Standing;
 use super::{GroupState, room};
 use crate::account;
-use crate::caller::{Caller, Who};
+use crate::caller::{Caller, Identity, Who};
 use crate::conversation;
 use crate::entity::in_parallel;
 use crate::error::Outcome;
@@ -102,6 +111,19 @@ fn standing(caller: &Caller, state: &GroupState) -> Standing {
             Standing::of(member.and_then(|member| member.role()))
         }
         Who::Guest { .. } => Standing::Stranger,
+    }
+}
+
+/// What the caller may do with what everybody in a group shares: the viewers of a live room are in, too.
+fn attendance(caller: &Caller, state: &GroupState, group: &GroupId) -> Standing {
+    let standing = standing(caller, state);
+    match caller.who() {
+        Who::User(Identity { user, tiny_id, .. }) if standing == Standing::Stranger => {
+            let room = caller.app().rooms.find(group);
+            let is_in = room.is_some_and(|room| room.has_viewer(user, *tiny_id));
+            if is_in { Standing::Member } else { standing }
+        }
+        Who::User(_) | Who::Admin(_) | Who::System | Who::Guest { .. } => standing,
     }
 }
 
