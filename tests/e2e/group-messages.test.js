@@ -75,6 +75,11 @@ async function pushOf(client, predicate) {
   return messagesIn(body).find(predicate);
 }
 
+/** Stands for everybody in a list of those who are mentioned. */
+const AT_ALL = '__kImSDK_MesssageAtALL__';
+/** How a conversation says who was mentioned. */
+const [AT_ME, AT_EVERYBODY, AT_ME_AND_EVERYBODY] = [1, 2, 3];
+
 describe('group messages', { concurrency: true }, () => {
   for (const sdk of SDKS) {
     describe(`with ${sdk}`, { concurrency: false }, () => {
@@ -444,18 +449,17 @@ describe('group messages', { concurrency: true }, () => {
 
       test('who is mentioned learns it', async () => {
         const group = await groupOfThree();
-        const all = '__kImSDK_MesssageAtALL__';
         const sent = await alice.send(
           'TextAt',
           group,
-          { text: `@bob @all ${group}`, atUserList: [bob.user, all] },
+          { text: `@bob @all ${group}`, atUserList: [bob.user, AT_ALL] },
           {
             message: { conversationType: 'GROUP' },
           },
         );
         for (const client of [owner, bob]) {
           const received = await client.message((message) => message.ID === sent.ID);
-          assert.deepEqual(received.atUserList, [bob.user, all]);
+          assert.deepEqual(received.atUserList, [bob.user, AT_ALL]);
         }
         const pushed = await pushOf(bob, (message) => message.GroupId === group);
         assert.deepEqual(
@@ -467,25 +471,74 @@ describe('group messages', { concurrency: true }, () => {
         );
         const again = await server.startClient({ sdk, user: bob.user });
         const { messages } = await historyOf(again, group);
-        assert.deepEqual(messages[0].atUserList, [bob.user, all]);
+        assert.deepEqual(messages[0].atUserList, [bob.user, AT_ALL]);
         await signOut(again);
       });
 
-      test('the conversation of who is mentioned says so', async () => {
+      /** @param {any} item */
+      const marks = (item) =>
+        item?.groupAtInfoList?.map((/** @type {any} */ at) => [at.from, at.messageSequence, at.atTypeArray]) ?? [];
+
+      test('the conversation of who is mentioned says so, on all devices, until he reads it', async () => {
         const group = await groupOfThree();
-        await alice.send(
-          'TextAt',
-          group,
-          { text: '@bob', atUserList: [bob.user] },
-          {
-            message: { conversationType: 'GROUP' },
-          },
+        const mention = (/** @type {string} */ text, /** @type {string[]} */ ...atUserList) =>
+          alice.send('TextAt', group, { text, atUserList }, { message: { conversationType: 'GROUP' } });
+        const isMarked = (/** @type {any} */ item) => marks(item).length === 3;
+        await mention('@bob', bob.user);
+        await mention('@owner', owner.user);
+        await mention('@all', AT_ALL);
+        await mention('@bob @all', bob.user, AT_ALL);
+        const expected = [
+          [alice.user, 1, [AT_ME]],
+          [alice.user, 3, [AT_EVERYBODY]],
+          [alice.user, 4, [AT_ME_AND_EVERYBODY]],
+        ];
+        assert.deepEqual(marks(await bob.conversationWhere({ group }, isMarked)), expected);
+        const again = await server.startClient({ sdk, user: bob.user });
+        assert.deepEqual(marks(await again.conversationWhere({ group }, isMarked)), expected);
+        assert.deepEqual(marks(await alice.conversation({ group })), [], 'her own');
+
+        await readAll(again, group);
+        await again.conversationWhere({ group }, (item) => marks(item).length === 0);
+        const later = await server.startClient({ sdk, user: bob.user });
+        await sayIn(alice, group, 'seen?');
+        await later.message('seen?');
+        assert.deepEqual(marks(await later.conversation({ group })), []);
+        await Promise.all([again, later].map(signOut));
+      });
+
+      test('a message for some members is seen by them and by nobody else', async () => {
+        const group = await groupOfThree();
+        const carol = await server.startClient({ sdk, user: userNamed('carol') });
+        await server.restOk('group_open_http_svc/add_group_member', {
+          GroupId: group,
+          MemberList: [{ Member_Account: carol.user }],
+        });
+        await sayIn(alice, group, `for all ${group}`);
+        for (const client of [owner, bob, carol]) await client.message(`for all ${group}`);
+        const text = `for bob ${group}`;
+        await sayIn(alice, group, text, { message: { receiverList: [bob.user] } });
+        await sayByRest(alice.user, group, `for the owner ${group}`, { To_Account: [owner.user] });
+        await bob.message(text);
+        await owner.message(`for the owner ${group}`);
+        await unreadIs(bob, group, 1);
+
+        // The devices that come later, too.
+        const [bobLater, carolLater] = await Promise.all(
+          [bob, carol].map(({ user }) => server.startClient({ sdk, user })),
         );
-        const mentioned = await bob.conversationWhere({ group }, (item) => item?.groupAtInfoList?.length > 0);
-        assert.deepEqual(
-          mentioned.groupAtInfoList.map((/** @type {any} */ at) => [at.from, at.messageSequence, at.atTypeArray]),
-          [[alice.user, 1, [1]]],
-        );
+        const last = async (/** @type {Client} */ client) =>
+          (await client.conversationWhere({ group }, (item) => item !== undefined)).lastMessage.payload.text;
+        assert.deepEqual([await last(bobLater), await last(carolLater)], [text, `for all ${group}`]);
+        assert.deepEqual(await textsOfHistory(bobLater, group), [`for all ${group}`, text]);
+        assert.deepEqual(await textsOfHistory(carolLater, group), [`for all ${group}`]);
+        for (const client of [bobLater, carolLater]) await unreadIs(client, group, 1);
+
+        await sayIn(alice, group, `at last ${group}`);
+        for (const client of [owner, bob, carol]) await client.message(`at last ${group}`);
+        assert.deepEqual(textsIn(carol, group), [`for all ${group}`, `at last ${group}`]);
+        assert.deepEqual(textsIn(bob, group), [`for all ${group}`, text, `at last ${group}`]);
+        await Promise.all([bobLater, carolLater, carol].map(signOut));
       });
 
       test('what comes and goes is told in its place among the messages', async () => {

@@ -46,7 +46,7 @@ const hearsCounter = (client, group, key, value) =>
   client.next('onGroupCounterUpdated', (data) => data.groupID === group && data.key === key && data.value === value);
 
 /** @param {Client} client @param {string} groupID @param {string[]} [keyList] */
-const attributesOf = async (client, groupID, keyList) =>
+const attributesOf = async (client, groupID, keyList = []) =>
   (await client.call('getGroupAttributes', { groupID, keyList })).data.groupAttributes;
 
 /** @param {Client} client @param {string} groupID */
@@ -229,7 +229,7 @@ describe('what members share', { concurrency: true }, () => {
         const { group } = await pair();
         const stranger = await server.startClient({ sdk, user: userNamed('stranger') });
         for (const [method, body] of Object.entries({
-          getGroupAttributes: {},
+          getGroupAttributes: { keyList: [] },
           setGroupAttributes: { groupAttributes: { a: '1' } },
           getGroupCounters: {},
           increaseGroupCounter: { key: 'a', value: 1 },

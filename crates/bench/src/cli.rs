@@ -11,7 +11,7 @@ use teahouse_proto::ids::SdkAppId;
 use crate::client::Target;
 use crate::error::BenchError;
 use crate::load::FrameBytes;
-use crate::{broadcast, raw, w1, w2, w3, w4, w5, w6, w7, w8, w10};
+use crate::{broadcast, raw, w1, w2, w3, w4, w5, w6, w7, w8, w10, w10_groups};
 
 /// Measures a server and the ceilings of the machine that it runs on.
 #[derive(Debug, Args)]
@@ -81,6 +81,9 @@ enum Workload {
     /// What the same requests cost with more conversations and more accounts.
     #[command(name = "W10", alias = "w10")]
     W10(w10::W10Args),
+    /// What the same requests cost in a group of more members, and with more groups in the app.
+    #[command(name = "W10-groups", alias = "w10-groups")]
+    W10Groups(w10_groups::W10GroupsArgs),
     /// The two ceilings alone: group commit of the store, and raw WebSocket echo plus push.
     Ceilings(w1::CeilingArgs),
     /// The raw server of the ceiling.
@@ -160,6 +163,7 @@ pub fn run(args: &BenchArgs) -> Result<(), BenchError> {
         Workload::W7(w7) => w7::run(&args.common, w7),
         Workload::RawBroadcast(raw) => broadcast::serve(raw),
         Workload::W10(w10) => w10::run(&args.common, w10),
+        Workload::W10Groups(groups) => w10_groups::run(&args.common, groups),
         Workload::W8(w8) => w8::run(&args.common, w8),
         Workload::Ceilings(ceilings) => w1::ceilings(&args.common, ceilings),
         Workload::RawServer(raw) => {

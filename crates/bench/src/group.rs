@@ -1,7 +1,8 @@
-//! Makes the groups and live rooms of the workloads, as a backend does: over REST.
+//! Makes the accounts, groups and live rooms of the workloads, as a backend does: over REST.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::ops::Range;
 use std::time::Duration;
 
 use teahouse_proto::time::UnixSeconds;
@@ -15,6 +16,8 @@ use crate::wire;
 
 /// The account that a new app has, and which may make groups for anybody.
 const ADMINISTRATOR: &str = "administrator";
+/// Accounts that one request imports.
+const IMPORTED_AT_ONCE: usize = 100;
 /// Users taken in by one request.
 const ADDED_AT_ONCE: usize = 300;
 /// How long an answer may take.
@@ -23,7 +26,18 @@ const ANSWER_WAIT: Duration = Duration::from_secs(15);
 const ANSWER_BYTES_MAX: u64 = 1024 * 1024;
 
 const CREATE: &str = "group_open_http_svc/create_group";
+const IMPORT: &str = "im_open_login_svc/multiaccount_import";
 const ADD: &str = "group_open_http_svc/add_group_member";
+
+/// Makes the accounts of a crowd with these numbers.
+pub(crate) fn import(target: &Target, numbers: Range<u32>) -> Result<(), BenchError> {
+    let names: Vec<String> =
+        numbers.map(|number| format!(r#""{}""#, wire::crowd_name(number))).collect();
+    names.chunks(IMPORTED_AT_ONCE).try_for_each(|some| {
+        let body = format!(r#"{{"Accounts":[{}]}}"#, some.join(","));
+        ask(target, IMPORT, &body).map(drop)
+    })
+}
 
 /// Makes a live room that everybody may enter.
 pub(crate) fn make_room(target: &Target, id: &str) -> Result<(), BenchError> {

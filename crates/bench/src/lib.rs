@@ -34,6 +34,7 @@ mod verify;
 mod visitor;
 mod w1;
 mod w10;
+mod w10_groups;
 mod w2;
 mod w3;
 mod w4;

@@ -33,11 +33,8 @@ pub(crate) struct W10Args {
     times: u32,
 }
 
-/// Accounts that one request imports.
-const IMPORTED_AT_ONCE: u32 = 100;
 /// Lists are long: so many of them are as good as [`W10Args::times`] sends.
 const LISTS: u32 = 20;
-const IMPORT: &str = "im_open_login_svc/multiaccount_import";
 
 /// One size.
 #[derive(Debug, Clone, Serialize)]
@@ -118,14 +115,8 @@ struct Bench<'a> {
 impl Bench<'_> {
     /// Makes accounts until there are so many.
     fn import(&mut self, count: u32) -> Result<(), BenchError> {
-        while self.imported < count {
-            let some = self.imported..count.min(self.imported + IMPORTED_AT_ONCE);
-            self.imported = some.end;
-            let names: Vec<String> =
-                some.map(|number| format!(r#""{}""#, wire::crowd_name(number))).collect();
-            let body = format!(r#"{{"Accounts":[{}]}}"#, names.join(","));
-            group::ask(&self.server.target, IMPORT, &body)?;
-        }
+        group::import(&self.server.target, self.imported..count)?;
+        self.imported = self.imported.max(count);
         Ok(())
     }
 

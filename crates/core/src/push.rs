@@ -400,12 +400,15 @@ fn group_message(node: &Node, said: &GroupSaid) {
         let sender = UserId::parse(sender).ok()?;
         node.hub().device(said.group.app, &sender, said.origin?)
     });
+    let devices = |user| node.hub().connections(said.group.app, user);
+    let only =
+        (!said.only_for.is_empty()).then(|| said.only_for.iter().flat_map(devices).collect());
     let is_room = room::is_room(said.group.kind);
     // Comings and goings are of low priority; what else a room tells of itself reaches everybody.
     let is_told = said.row.tip.is_some() && said.priority() != Priority::Low;
     let weight = if is_room && !is_told { Weight::of_room(said.priority()) } else { Weight::Keep };
     let hand_on = |piece: GroupPiece| {
-        publish(node, &key, Piece { piece, weight, from, only: None });
+        publish(node, &key, Piece { piece, weight, from, only });
     };
     if is_room {
         room::deliver(node, &app, said, hand_on);

@@ -224,6 +224,7 @@ pub(crate) mod key {
     const REACTIONS: u8 = 0x45;
     const ATTRIBUTES: u8 = 0x78;
     const COUNTERS: u8 = 0x79;
+    const MENTIONED: u8 = 0x7a;
     const MESSAGE: u8 = family::LOG;
 
     /// The entity's own row: account, pair head, app record, directory count.
@@ -320,6 +321,11 @@ pub(crate) mod key {
         of_incarnation(COUNTERS, incarnation, b"")
     }
 
+    /// A message of a group that mentions somebody.
+    pub(crate) fn mentioned(incarnation: u64, seq: u64) -> Bytes {
+        of_incarnation(MENTIONED, incarnation, &seq.to_be_bytes())
+    }
+
     /// The user that a row of a group is about.
     pub(crate) fn user_of_group_row(key: &[u8]) -> Option<UserId> {
         UserId::parse(std::str::from_utf8(key.get(9..)?).ok()?).ok()
@@ -330,9 +336,10 @@ pub(crate) mod key {
         of_incarnation(MESSAGE, incarnation, &seq.to_be_bytes())
     }
 
-    /// The sequence number of a group's message row.
+    /// The sequence number of the row of a group's message, or of one that mentions somebody.
     pub(crate) fn group_message_seq(key: &[u8]) -> Option<u64> {
-        Some(u64::from_be_bytes(key.strip_prefix(&[MESSAGE])?.get(8..)?.try_into().ok()?))
+        let (&(MESSAGE | MENTIONED), rest) = key.split_first()? else { return None };
+        Some(u64::from_be_bytes(rest.get(8..)?.try_into().ok()?))
     }
 
     /// Row families of a group that one reads as a whole.
@@ -344,6 +351,7 @@ pub(crate) mod key {
         Applications,
         Attributes,
         Counters,
+        Mentioned,
         Messages,
     }
 
@@ -356,6 +364,7 @@ pub(crate) mod key {
             GroupRows::Applications => APPLICATION,
             GroupRows::Attributes => ATTRIBUTES,
             GroupRows::Counters => COUNTERS,
+            GroupRows::Mentioned => MENTIONED,
             GroupRows::Messages => MESSAGE,
         };
         let to = match incarnation.checked_add(1) {
@@ -1155,6 +1164,12 @@ pub(crate) struct GroupHeadRow {
     /// Counts memberships: each gets a number of its own.
     #[prost(uint64, tag = "10")]
     pub(crate) joins: u64,
+    /// The last message that is for some members only, and that lists show to them.
+    #[prost(uint64, tag = "30")]
+    pub(crate) targeted: u64,
+    /// The last message that mentions somebody.
+    #[prost(uint64, tag = "31")]
+    pub(crate) mentioned: u64,
 }
 
 /// `Home::Group`, profile.
@@ -1269,6 +1284,21 @@ pub(crate) struct CountersRow {
     pub(crate) by_key: std::collections::BTreeMap<String, i64>,
 }
 
+/// `Home::Group`, what those who are mentioned in a message are told of it.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct MentionedRow {
+    #[prost(string, tag = "1")]
+    pub(crate) from: String,
+    #[prost(uint32, tag = "2")]
+    pub(crate) random: u32,
+    #[prost(uint32, tag = "3")]
+    pub(crate) client_seq: u32,
+    #[prost(uint32, tag = "4")]
+    pub(crate) time: u32,
+    #[prost(message, repeated, tag = "5")]
+    pub(crate) mentions: Vec<MentionRow>,
+}
+
 /// `Home::Group`, a message or tip as sent. Never changed.
 #[derive(Clone, PartialEq, prost::Message)]
 pub(crate) struct GroupMessageRow {
@@ -1301,6 +1331,9 @@ pub(crate) struct GroupMessageRow {
     pub(crate) mentions: Vec<MentionRow>,
     #[prost(message, optional, tag = "13")]
     pub(crate) tip: Option<TipRow>,
+    /// Accounts that see it, the sender among them; all members if there are none.
+    #[prost(fixed64, repeated, tag = "30")]
+    pub(crate) only_for: Vec<u64>,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]

@@ -294,6 +294,8 @@ pub enum Event<'a> {
     UserStatuses(&'a [UserStatus<'a>]),
     /// Notices about groups.
     GroupNotices(&'a [GroupNotice<'a>]),
+    /// Messages of groups that mention the receiver.
+    Mentions(&'a [GroupAtTip<'a>]),
     /// Groups that were read on another device.
     GroupReads(&'a [GroupRead<'a>]),
     /// A change of a user's friends, friend requests or blocked users.
@@ -513,6 +515,7 @@ impl Serialize for Event<'_> {
                 entry(serializer, EVENT_STATUS, "UserStatusList", statuses)
             }
             Self::GroupNotices(notices) => entry(serializer, EVENT_NOTICE, "GroupTips", notices),
+            Self::Mentions(tips) => entry(serializer, EVENT_AT, "GroupTips", tips),
             Self::GroupReads(reads) => entry(serializer, EVENT_NOTICE, "GroupTips", reads),
             Self::AllRead(read) => read.serialize(serializer),
             Self::DoNotDisturb(setting) => {

@@ -29,6 +29,13 @@ async fn what_is_said_in_a_room_arrives_at_every_viewer() {
 }
 
 #[tokio::test]
+async fn groups_of_all_sizes_are_asked() {
+    let report =
+        bench(&["W10-groups", "--members", "2,120", "--groups", "20", "--times", "10"]).await;
+    assert!(report.contains("120 members") && report.contains("20 groups"), "{report}");
+}
+
+#[tokio::test]
 async fn idle_connections_are_counted() {
     let report = bench(&["W5", "--connections", "20", "--settle", "1"]).await;
     assert!(report.contains("20 connections"), "{report}");

@@ -38,6 +38,8 @@ pub(crate) struct GroupSummary {
     pub(crate) head: GroupHeadRow,
     pub(crate) info: GroupInfoRow,
     pub(crate) member: MemberRow,
+    /// The last message to be shown that is for him and not for everybody, if it came after the last of those.
+    targeted: Option<(u64, UnixSeconds)>,
 }
 
 impl GroupSummary {
@@ -53,12 +55,9 @@ impl GroupSummary {
     /// Sequence number and second of the last message that the list shows; 0 if there is none, or none since
     /// the conversation was deleted.
     pub(crate) fn shown(&self) -> (u64, UnixSeconds) {
-        let is_shown = self.head.shown > self.row.hidden_through;
-        if is_shown {
-            (self.head.shown, UnixSeconds(self.head.shown_time))
-        } else {
-            (0, UnixSeconds(0))
-        }
+        let for_all = (self.head.shown, UnixSeconds(self.head.shown_time));
+        let last = self.targeted.unwrap_or(for_all);
+        if last.0 > self.row.hidden_through { last } else { (0, UnixSeconds(0)) }
     }
 
     /// Whether the list has it: not deleted since its last message, or pinned.
@@ -125,10 +124,47 @@ pub(crate) async fn chosen_summaries(
         let head: GroupHeadRow = decode_row(head)?;
         if head.incarnation == row.incarnation && head.dismissed_ms == 0 {
             let (info, member) = (decode_row(info)?, decode_row(member)?);
-            summaries.push(GroupSummary { group, row, attached, head, info, member });
+            let targeted = last_targeted(node, app, &group, &head, &member).await?;
+            summaries.push(GroupSummary { group, row, attached, head, info, member, targeted });
         }
     }
     Ok(summaries)
+}
+
+/// Messages that are looked through for the last one to show.
+const TARGETED_LOOKED_THROUGH_MAX: usize = 100;
+
+/// The last message to be shown that is for this member and not for everybody, if nothing that is for everybody
+/// came after it.
+async fn last_targeted(
+    node: &Node,
+    app: &App,
+    group: &GroupId,
+    head: &GroupHeadRow,
+    member: &MemberRow,
+) -> Outcome<Option<(u64, UnixSeconds)>> {
+    if head.targeted <= head.shown {
+        return Ok(None);
+    }
+    let partition = Home::Group(app.id(), group.clone()).partition();
+    let first = member.first_seq.max(head.shown + 1);
+    let [from, to] =
+        [first, head.targeted + 1].map(|seq| key::group_message(head.incarnation, seq));
+    let rows = node.store().scan(
+        &partition,
+        &from..&to,
+        Direction::Descending,
+        TARGETED_LOOKED_THROUGH_MAX,
+    );
+    for row in rows.await? {
+        let message: GroupMessageRow = decode_row(&row.value)?;
+        let is_shown = !MessageFlags(message.flags).has(MessageFlags::NO_LAST);
+        if is_shown && message.is_for(Some(TinyId(member.tiny_id))) {
+            let seq = key::group_message_seq(&row.key);
+            return Ok(seq.map(|seq| (seq, UnixSeconds(message.time))));
+        }
+    }
+    Ok(None)
 }
 
 /// The groups that a user is in.
@@ -154,7 +190,8 @@ async fn chosen(
     }))
 }
 
-fn listens(row: &GroupIndexRow) -> bool {
+/// Whether the user gets the group's messages.
+pub(super) fn listens(row: &GroupIndexRow) -> bool {
     row.receive_option != ReceiveOption::Discard.number()
 }
 

@@ -11,6 +11,7 @@ pub(crate) mod contacts;
 pub(crate) mod groups;
 pub(crate) mod listing;
 pub(crate) mod marks;
+pub(crate) mod mentions;
 pub(crate) mod missed;
 pub(crate) mod options;
 

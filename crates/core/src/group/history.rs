@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use teahouse_proto::ids::GroupId;
+use teahouse_proto::ids::{GroupId, TinyId};
 use teahouse_proto::time::UnixSeconds;
 use teahouse_store::Direction;
 
@@ -24,34 +24,54 @@ pub(crate) struct Wanted {
     /// The last one that is wanted.
     pub(crate) last: u64,
     pub(crate) count: u64,
+    /// Of messages that are for some members only he sees his own; nobody does if nobody is named.
+    pub(crate) viewer: Option<TinyId>,
 }
 
 /// A page, newest first.
 pub(crate) struct Page {
     pub(crate) messages: Vec<GroupSaid>,
+    /// The messages in its range that are for others only.
+    pub(crate) hidden: Vec<u64>,
     /// The first sequence number that the page covers; nothing older is there when it is not above
     /// [`Wanted::first`].
     pub(crate) first: u64,
 }
 
+/// Ranges of a page's length that are looked through for one page, when all in them is for others only.
+const RANGES_MAX: usize = 10;
+
 /// Reads up to `wanted.count` messages below and at `wanted.last`. Those that retention has removed are
 /// missing.
 pub(crate) async fn page(node: &Node, app: &App, wanted: &Wanted) -> Outcome<Page> {
-    let first = wanted.first.max((wanted.last + 1).saturating_sub(wanted.count)).max(1);
-    if wanted.last < first {
-        return Ok(Page { messages: Vec::new(), first });
-    }
     let partition = Home::Group(app.id(), wanted.group.id.clone()).partition();
-    let from = key::group_message(wanted.incarnation, first);
-    let to = key::group_message(wanted.incarnation, wanted.last + 1);
-    let rows = node.store().scan(&partition, &from..&to, Direction::Descending, usize::MAX).await?;
-    let rows: Vec<(u64, GroupMessageRow)> = rows
-        .iter()
-        .filter_map(|row| Some((key::group_message_seq(&row.key)?, &row.value)))
-        .map(|(seq, value)| Ok((seq, decode_row(value)?)))
-        .collect::<Outcome<_>>()?;
-    let messages = said(node, app, &wanted.group, rows).await?;
-    Ok(Page { messages, first })
+    let lowest = wanted.first.max(1);
+    let (mut visible, mut hidden) = (Vec::new(), Vec::new());
+    let mut end = wanted.last + 1;
+    for _ in 0..RANGES_MAX {
+        let first = lowest.max(end.saturating_sub(wanted.count));
+        if end <= first || !visible.is_empty() {
+            break;
+        }
+        let from = key::group_message(wanted.incarnation, first);
+        let to = key::group_message(wanted.incarnation, end);
+        let rows = node.store().scan(&partition, &from..&to, Direction::Descending, usize::MAX);
+        for row in rows.await? {
+            let Some(seq) = key::group_message_seq(&row.key) else { continue };
+            let message: GroupMessageRow = decode_row(&row.value)?;
+            if message.is_for(wanted.viewer) {
+                visible.push((seq, message));
+            } else {
+                hidden.push(seq);
+            }
+        }
+        end = first;
+        if hidden.is_empty() {
+            break;
+        }
+    }
+    let messages = said(node, app, &wanted.group, visible).await?;
+    Ok(Page { messages, hidden, first: end.max(lowest) })
 }
 
 /// Single messages, in the order of `seqs`; what may not be seen, or is gone, is missing.
@@ -75,7 +95,8 @@ pub(crate) async fn at(
         .filter_map(|(seq, row)| Some((seq, row?)))
         .map(|(seq, row)| Ok((seq, decode_row(&row)?)))
         .collect::<Outcome<_>>()?;
-    said(node, app, &wanted.group, rows).await
+    let visible = rows.into_iter().filter(|(_, row)| row.is_for(wanted.viewer)).collect();
+    said(node, app, &wanted.group, visible).await
 }
 
 /// Stored rows with all that clients are shown of them.
@@ -100,6 +121,7 @@ pub(crate) async fn said(
                 row,
                 faces: faces.clone(),
                 name_card,
+                only_for: Vec::new(),
             })
         })
         .collect()
@@ -155,6 +177,8 @@ pub(crate) async fn cut(
                 change.put(key::head(), &state.head);
             }
             old.iter().for_each(|key| change.delete(key.clone()));
+            let mentioned = [0, last + 1].map(|seq| key::mentioned(incarnation, seq));
+            change.delete_range(mentioned.into());
             Ok(())
         })
         .await?;

@@ -379,6 +379,7 @@ pub(crate) async fn bury(
             GroupRows::Applications,
             GroupRows::Attributes,
             GroupRows::Counters,
+            GroupRows::Mentioned,
         ] {
             change.delete_range(key::group_rows(rows, job.incarnation));
         }

@@ -64,6 +64,8 @@ pub struct GroupSaid {
     pub(crate) faces: Arc<Faces>,
     /// The sender's name in the group.
     pub(crate) name_card: String,
+    /// Who is told, if not everybody: receivers and sender. Known when it is sent.
+    pub(crate) only_for: Vec<UserId>,
 }
 
 impl GroupSaid {
@@ -204,6 +206,14 @@ fn changes(row: &ChangedRow) -> GroupChanges {
         invite_join_option: row.invite_option.and_then(InviteJoinOption::from_number),
         owner: row.owner.as_deref().and_then(|owner| UserId::parse(owner).ok()),
         mute_all: row.mute_all.map(|on| if on { Switch::On } else { Switch::Off }),
+    }
+}
+
+impl GroupMessageRow {
+    /// Whether an account sees it; whether everybody does if none is named.
+    pub(crate) fn is_for(&self, viewer: Option<TinyId>) -> bool {
+        let is_named = |viewer: TinyId| self.only_for.contains(&viewer.0);
+        self.only_for.is_empty() || viewer.is_some_and(is_named)
     }
 }
 

@@ -20,7 +20,7 @@ use crate::error::Outcome;
 use crate::event::Event;
 use crate::node::Node;
 use crate::retention::day_of;
-use crate::rows::{GroupMessageRow, Job, ListDayJob, MessageFlags, TipRow, key};
+use crate::rows::{GroupMessageRow, Job, ListDayJob, MentionedRow, MessageFlags, TipRow, key};
 
 /// A message that has passed admission.
 #[derive(Debug, Clone)]
@@ -38,6 +38,8 @@ pub(crate) struct NewGroupMessage {
     pub(crate) flags: MessageFlags,
     pub(crate) online_only: bool,
     pub(crate) mentions: Vec<GroupAt>,
+    /// Those who are to see it; everybody if nobody is named.
+    pub(crate) to: Vec<UserId>,
     pub(crate) faces: Arc<Faces>,
     pub(crate) origin: Option<u32>,
 }
@@ -58,6 +60,19 @@ impl NewGroupMessage {
             counted: 0,
             mentions: mention_rows(&self.mentions),
             tip: None,
+            only_for: Vec::new(),
+        }
+    }
+}
+
+impl MentionedRow {
+    fn of(message: &GroupMessageRow) -> Self {
+        Self {
+            from: message.from.clone(),
+            random: message.random,
+            client_seq: message.client_seq,
+            time: message.time,
+            mentions: message.mentions.clone(),
         }
     }
 }
@@ -103,7 +118,8 @@ pub(crate) async fn send(
         // Checked before, but a mute or removal may have come since.
         state.may_send(message, now)?;
         let time = state.time_of(now);
-        let row = message.row(time, message.client_time.unwrap_or(time));
+        let mut row = message.row(time, message.client_time.unwrap_or(time));
+        let only_for = state.audience(message, &mut row);
         let key = SendKey::of_row(&row);
         let since = now.seconds().minus_seconds(dedupe_s.into());
         if let Some((time, seq)) = state.dedupe.find(&key, since) {
@@ -122,6 +138,7 @@ pub(crate) async fn send(
                 .get(&message.from)
                 .map(|m| m.name_card.clone())
                 .unwrap_or_default(),
+            only_for,
         };
         if !message.online_only {
             state.store(node, &mut said, change);
@@ -147,6 +164,21 @@ impl GroupState {
         self.rules()?.may_send(standing, self.mute(&message.from), now.seconds())
     }
 
+    /// Who is told of a message that is not for everybody. Receivers who are no members are passed over.
+    fn audience(&self, message: &NewGroupMessage, row: &mut GroupMessageRow) -> Vec<UserId> {
+        if message.to.is_empty() {
+            return Vec::new();
+        }
+        let receivers = message.to.iter().filter_map(|user| {
+            let member = self.members.get(user)?;
+            Some((user.clone(), member.tiny_id))
+        });
+        let sender = (message.from.clone(), message.from_tiny_id.0);
+        let (users, accounts): (Vec<_>, Vec<_>) = std::iter::once(sender).chain(receivers).unzip();
+        row.only_for = accounts;
+        users
+    }
+
     /// Seconds never go back within a group.
     fn time_of(&self, now: UnixMillis) -> UnixSeconds {
         now.seconds().max(UnixSeconds(self.head.last_time))
@@ -164,12 +196,20 @@ impl GroupState {
         }
         said.row.counted = head.counted;
         if !flags.has(MessageFlags::NO_LAST) {
-            (head.shown, head.shown_time) = (head.last, said.row.time);
+            if said.row.only_for.is_empty() {
+                (head.shown, head.shown_time) = (head.last, said.row.time);
+            } else {
+                head.targeted = head.last;
+            }
         }
         let day = day_of(UnixSeconds(said.row.time));
         if head.last_day < day {
             head.last_day = day;
             change.job(node, Job::ListDay(ListDayJob { day }));
+        }
+        if !said.row.mentions.is_empty() {
+            head.mentioned = head.last;
+            change.put(key::mentioned(head.incarnation, said.seq), &MentionedRow::of(&said.row));
         }
         change.put(key::group_message(head.incarnation, said.seq), &said.row);
         change.put(key::head(), head);
@@ -209,6 +249,7 @@ impl GroupState {
             body: None,
             faces: act.faces.clone(),
             name_card: String::new(),
+            only_for: Vec::new(),
         };
         // What is told in a live room gets its place when it is told.
         if super::rules::of(said.group.kind).stored {

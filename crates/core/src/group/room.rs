@@ -459,6 +459,7 @@ pub(crate) fn send(
         body: Some(message.body.clone()),
         faces: message.faces.clone(),
         name_card: String::new(),
+        only_for: Vec::new(),
     };
     let (group, priority) = (group.id.clone(), message.priority);
     flow::admit_to_room(node, app, RoomMessage { group, priority, never_dropped, said });
@@ -533,6 +534,7 @@ fn tell_moving(node: &Node, room: &Room, kind: TipKind, user: &UserId, faces: &A
         body: None,
         faces: faces.clone(),
         name_card: String::new(),
+        only_for: Vec::new(),
     })));
 }
 

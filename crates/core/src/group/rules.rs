@@ -47,6 +47,8 @@ pub(crate) struct TypeRules {
     pub(crate) found_by_id: bool,
     /// Clients that did not get a message in time may ask for receipts, or choose its receivers.
     pub(crate) online_only_messages: bool,
+    /// A message may be for some members only.
+    pub(crate) targeted_messages: bool,
     /// There are counters.
     pub(crate) counters: bool,
 }
@@ -85,6 +87,7 @@ pub(crate) static TYPES: [TypeRules; 5] = [
         begins_inactive: true,
         found_by_id: false,
         online_only_messages: true,
+        targeted_messages: true,
         counters: true,
     },
     TypeRules {
@@ -108,6 +111,7 @@ pub(crate) static TYPES: [TypeRules; 5] = [
         begins_inactive: false,
         found_by_id: true,
         online_only_messages: true,
+        targeted_messages: true,
         counters: true,
     },
     TypeRules {
@@ -131,6 +135,7 @@ pub(crate) static TYPES: [TypeRules; 5] = [
         begins_inactive: false,
         found_by_id: true,
         online_only_messages: true,
+        targeted_messages: true,
         counters: true,
     },
     TypeRules {
@@ -154,6 +159,7 @@ pub(crate) static TYPES: [TypeRules; 5] = [
         begins_inactive: false,
         found_by_id: true,
         online_only_messages: false,
+        targeted_messages: false,
         counters: true,
     },
     TypeRules {
@@ -177,6 +183,7 @@ pub(crate) static TYPES: [TypeRules; 5] = [
         begins_inactive: false,
         found_by_id: true,
         online_only_messages: true,
+        targeted_messages: false,
         counters: false,
     },
 ];

@@ -165,6 +165,8 @@ pub struct Session {
     pub expires: UnixSeconds,
     /// The device came back with its token, so that it has what it had before.
     pub resumed: bool,
+    /// When it began.
+    pub begun: UnixSeconds,
 }
 
 /// While a client asks what it missed, pushes wait: the unread counts of the answer are exact only if it
@@ -838,6 +840,7 @@ mod tests {
             token: "t".into(),
             expires: UnixSeconds(9),
             resumed: false,
+            begun: UnixSeconds(0),
         }
     }
 

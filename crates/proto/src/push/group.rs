@@ -633,3 +633,80 @@ impl Serialize for GroupRead<'_> {
         map.end()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn info(group: &GroupId) -> GroupInfo<'_> {
+        GroupInfo {
+            group_id: group,
+            group_name: "Tea",
+            group_type: GroupType::AvChatRoom,
+            from_nick: "",
+            from_avatar: "",
+            from_extra: NameCard::default(),
+            to: None,
+        }
+    }
+
+    const HEAD: &str = concat!(
+        r#"{"Event":6,"From_Account":"@TIM#SYSTEM","ToGroupId":"tea","GroupId":"tea","#,
+        r#""MsgTimeStamp":1795390095,"GroupInfo":{"GroupId":"tea","GroupName":"Tea","#,
+        r#""GroupType":"AVChatRoom","From_AccountNick":"","From_AccountHeadurl":"","#,
+        r#""MsgFrom_AccountExtraInfo":{"NameCard":""}},"MsgBody":"#
+    );
+    const TIME: UnixSeconds = UnixSeconds(1_795_390_095);
+
+    #[test]
+    fn attributes_exactly() {
+        let group = GroupId::parse("tea").unwrap();
+        let attribute = |key: &str, value: &str| GroupAttribute {
+            key: key.to_owned(),
+            value: value.to_owned(),
+            seq: 7,
+        };
+        for (change, attributes, expected) in [
+            (
+                AttributeChange::Modify,
+                vec![attribute("seat1", "ann"), attribute("seat2", "")],
+                r#"{"OpType":2,"AttrMainSeq":7,"PushChangedAttrValFlag":1,"GroupAttrInfo":[{"key":"seat1","value":"ann","seq":7},{"key":"seat2","value":"","seq":7}]}"#,
+            ),
+            (
+                AttributeChange::Clear,
+                Vec::new(),
+                r#"{"OpType":3,"AttrMainSeq":7,"PushChangedAttrValFlag":1,"GroupAttrInfo":[]}"#,
+            ),
+        ] {
+            let written = GroupAttributes {
+                group: info(&group),
+                change,
+                main_seq: 7,
+                attributes: &attributes,
+                time: TIME,
+            };
+            let expected =
+                format!(r#"{HEAD}{{"MsgGroupNewInfo":{{"GroupAttrOption":{expected}}}}}}}"#);
+            assert_eq!(serde_json::to_string(&written).unwrap(), expected);
+        }
+    }
+
+    #[test]
+    fn counters_exactly() {
+        let group = GroupId::parse("tea").unwrap();
+        let counters = [GroupCounter { key: "like".to_owned(), value: i64::MIN }];
+        for (deleted, kind) in [(false, 0), (true, 1)] {
+            let changed = GroupCounters {
+                group: info(&group),
+                deleted,
+                seq: 4,
+                counters: &counters,
+                time: TIME,
+            };
+            let expected = format!(
+                r#"{HEAD}{{"GroupCounterInfo":[{{"Type":{kind},"GroupCounterSeq":4,"GroupCounter":[{{"Key":"like","Value":-9223372036854775808}}]}}]}}}}"#
+            );
+            assert_eq!(serde_json::to_string(&changed).unwrap(), expected);
+        }
+    }
+}

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use teahouse_proto::group::GroupType;
-use teahouse_proto::ids::{GroupId, UserId};
+use teahouse_proto::ids::{GroupId, TinyId, UserId};
 use teahouse_proto::push::{EVENT_TIP, MSG_FLAG_RECALLED, standard_marks};
 use teahouse_proto::time::{UnixMillis, UnixSeconds};
 
@@ -280,6 +280,7 @@ async fn group_item(caller: &Caller, summary: GroupSummary) -> Outcome<GroupItem
         first: summary.row.cleared_through + 1,
         last: seq,
         count: 1,
+        viewer: Some(TinyId(summary.member.tiny_id)),
     };
     let last = match seq {
         0 => None,

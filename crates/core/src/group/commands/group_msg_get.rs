@@ -46,6 +46,9 @@ pub(crate) struct Response {
     /// Newest first, in the shape of their pushes.
     #[schemars(with = "Vec<serde_json::Value>")]
     rsp_msg_list: Vec<Box<RawValue>>,
+    /// The sequence numbers in the page's range of messages that are for others only, newest first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    invisible_msg_seq: Vec<u64>,
 }
 
 const COUNT_DEFAULT: u64 = 20;
@@ -69,6 +72,7 @@ pub(crate) async fn run(caller: Caller, request: Request) -> Outcome<Response> {
             first: member.first_seq.max(state.head.first_live),
             last: highest.min(state.head.last),
             count: request.req_msg_number.unwrap_or(COUNT_DEFAULT).clamp(1, COUNT_MAX),
+            viewer: Some(identity.tiny_id),
         };
         Ok((state.head.last, wanted))
     })?;
@@ -85,7 +89,8 @@ pub(crate) async fn run(caller: Caller, request: Request) -> Outcome<Response> {
             // has, and goes on with newer ones unless it is told that this was all.
             let is_whole = wanted.last + 1 >= wanted.first + wanted.count;
             let is_finished = next == 0 && !(is_whole && highest < last);
-            return Ok(Response::of(request.group_id, &page.messages, next, is_finished));
+            let response = Response::of(request.group_id, &page.messages, next, is_finished);
+            return Ok(Response { invisible_msg_seq: page.hidden, ..response });
         }
     };
     Ok(Response::of(request.group_id, &messages, 0, true))
@@ -102,6 +107,7 @@ impl Response {
             group_id,
             is_finished: if is_finished { 2 } else { 1 },
             next_req_msg_seq: next,
+            invisible_msg_seq: Vec::new(),
             rsp_msg_list: messages.iter().map(crate::group::message::GroupSaid::to_json).collect(),
         }
     }

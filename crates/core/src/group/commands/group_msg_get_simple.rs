@@ -1,6 +1,6 @@
 //! `group_open_http_svc/group_msg_get_simple`: history of a group by page, newest first.
 //!
-//! Callers: administrators.
+//! Callers: administrators. What is for some members only is not in it.
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -85,6 +85,7 @@ pub(crate) async fn run(caller: Caller, request: Request) -> Outcome<Response> {
             first: state.head.first_live.max(1),
             last: request.req_msg_seq.unwrap_or(u64::MAX).min(state.head.last),
             count: request.req_msg_number.min(COUNT_MAX),
+            viewer: None,
         })
     })?;
     let page = history::page(node, app, &wanted).await?;

@@ -15,7 +15,7 @@ use teahouse_proto::message::{CallbackControl, MessageBody, SendControl};
 use teahouse_proto::push::GroupAt;
 use teahouse_proto::time::UnixSeconds;
 
-use super::faces;
+use super::{check_count, distinct, faces};
 use crate::account;
 use crate::admission;
 use crate::caller::Caller;
@@ -29,7 +29,12 @@ use crate::request;
 use crate::rows::MessageFlags;
 
 pub(crate) const OPERATION: Operation<Request, Response> =
-    Operation::new("group_open_http_svc/send_group_msg").rest().gateway().million().in_order();
+    Operation::new("group_open_http_svc/send_group_msg")
+        .rest()
+        .gateway()
+        .million()
+        .in_order()
+        .feature_bit(4);
 
 request! {
     pub(crate) struct Request {
@@ -57,6 +62,9 @@ request! {
         forbid_callback_control: Option<CallbackControl> = "ForbidCallbackControl",
         /// Who is mentioned, at most 30.
         group_at_info: Option<Vec<GroupAt>> = "GroupAtInfo",
+        /// Only these see it, and the sender: at most 50 members of a group of type Private, Public or
+        /// ChatRoom. It counts as unread for nobody, and mentions nobody.
+        to: Option<Vec<UserId>> = "To_Account",
         /// 1: key-values may be attached later.
         support_message_extension: Option<u32> = "SupportMessageExtension",
         /// 1: receivers may send receipts.
@@ -77,6 +85,7 @@ pub(crate) struct Response {
 }
 
 const MENTIONS_MAX: usize = 30;
+const RECEIVERS_MAX: usize = 50;
 
 pub(crate) async fn run(caller: Caller, request: Request) -> Outcome<Response> {
     let (node, app) = (caller.node(), caller.app());
@@ -106,6 +115,12 @@ async fn accept(caller: &Caller, request: Request) -> Outcome<NewGroupMessage> {
     if mentions.len() > MENTIONS_MAX {
         return Err(ErrorCode::MentionsExceeded.into());
     }
+    let to = distinct(request.to.unwrap_or_default());
+    check_count(to.len(), RECEIVERS_MAX)?;
+    if !to.is_empty() && !mentions.is_empty() {
+        let info = "a message with chosen receivers mentions nobody";
+        return Err(Error::with(ErrorCode::GroupBadParameter, info).into());
+    }
     let online_only = request.online_only_flag.unwrap_or_default() > 0;
     let control = request.send_msg_control.unwrap_or_default();
     let entity = group::group(node, app, &request.group_id).await?;
@@ -115,6 +130,7 @@ async fn accept(caller: &Caller, request: Request) -> Outcome<NewGroupMessage> {
         if is_marked {
             rules.offers(rules.online_only_messages)?;
         }
+        rules.offers(to.is_empty() || rules.targeted_messages)?;
         if online_only && (control.no_unread || control.no_last_msg) {
             let info = "SendMsgControl says nothing of a message that is not stored".to_owned();
             return Err(Error::with(ErrorCode::GroupBadParameter, info));
@@ -125,7 +141,7 @@ async fn accept(caller: &Caller, request: Request) -> Outcome<NewGroupMessage> {
     let from_tiny_id = account::existing(node, app, &from, unknown).await?;
     let is_one = |flag: Option<u32>| flag == Some(1);
     let flags = MessageFlags::default()
-        .with(MessageFlags::NO_UNREAD, control.no_unread)
+        .with(MessageFlags::NO_UNREAD, control.no_unread || !to.is_empty())
         .with(MessageFlags::NO_LAST, control.no_last_msg)
         .with(MessageFlags::WANTS_RECEIPT, is_one(request.need_read_receipt))
         .with(MessageFlags::EXTENSIBLE, is_one(request.support_message_extension));
@@ -143,6 +159,7 @@ async fn accept(caller: &Caller, request: Request) -> Outcome<NewGroupMessage> {
         flags,
         online_only,
         mentions,
+        to,
         origin: caller.origin(),
     })
 }

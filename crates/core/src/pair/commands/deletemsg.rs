@@ -1,7 +1,8 @@
 //! `openim/deletemsg`: takes notices (what groups tell one user, and that he is mentioned) out of his log.
 //!
-//! Callers: users. Notices are told to whoever is connected and not kept, so that none can come again: what
-//! is asked for is already so.
+//! Callers: users. Notices are told to whoever is connected and not kept, so that none can come again; mentions
+//! only while their message is unread, and clients ask for this when they report it as read. What is asked for
+//! is already so.
 
 use schemars::JsonSchema;
 use serde::Deserialize;

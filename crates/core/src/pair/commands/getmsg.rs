@@ -20,6 +20,7 @@ use teahouse_proto::time::{UnixMillis, UnixSeconds};
 use super::MessageJson;
 use crate::app::App;
 use crate::caller::{Caller, Identity, Who};
+use crate::conversation::mentions::Mention;
 use crate::conversation::missed::{self, Asked, Changed};
 use crate::conversation::{self, Summary};
 use crate::error::Outcome;
@@ -92,9 +93,11 @@ async fn answer(caller: &Caller, identity: &Identity, cookie: &str) -> Outcome<R
             let missed = missed::missed(node, app, identity, &summaries, since).await?;
             let whole = missed.into_iter().filter(|missed| missed.complete);
             let messages: Vec<_> = whole.map(|m| (m.summary, m.messages)).collect();
+            let mentions = mentions(caller, identity, since).await?;
             let heard = missed::last_heard(node, app, identity).await?.unwrap_or(since);
             let mut notices = Notices::since(caller, &identity.user, &summaries, since).await?;
             notices.news = news(&messages, heard);
+            notices.mentions = mentions;
             (messages, notices)
         }
         None => {
@@ -102,7 +105,8 @@ async fn answer(caller: &Caller, identity: &Identity, cookie: &str) -> Outcome<R
             let since = now.seconds().minus_seconds(PUBLISHED_MS / 1_000);
             let changed = missed::changed(node, app, &summaries, since).await?;
             let messages = missed::offline(node, app, &summaries, now.seconds()).await?;
-            (messages, Notices { changed, ..Notices::default() })
+            let mentions = mentions(caller, identity, UnixSeconds(0)).await?;
+            (messages, Notices { changed, mentions, ..Notices::default() })
         }
     };
     // From here to the queue nothing waits: what is held now is told after this answer, not by it, and what
@@ -144,6 +148,19 @@ async fn answer(caller: &Caller, identity: &Identity, cookie: &str) -> Outcome<R
     identity.connection.sync_answered(told, &held, frame);
     identity.connection.gave_cookie(cookie);
     Ok(response)
+}
+
+/// The unread messages since `since` that mention the user. Of those since the session began its device is told
+/// by pushes.
+async fn mentions(
+    caller: &Caller,
+    identity: &Identity,
+    since: UnixSeconds,
+) -> Outcome<Vec<Mention>> {
+    let begun = identity.connection.with_session(|session| session.map(|session| session.begun));
+    let Some(begun) = begun else { return Ok(Vec::new()) };
+    conversation::mentions::unread(caller.node(), caller.app(), &identity.user, (since, begun))
+        .await
 }
 
 /// The conversations of which an answer has messages that the client cannot have: were sent after it was
@@ -226,7 +243,7 @@ fn unread(summaries: &[Summary], held: &[Place], withdrawn: &[PairKey]) -> Vec<P
 }
 
 /// What became of messages meanwhile: read by the user on other devices, read by the peers, withdrawn,
-/// modified, confirmed; and what he has pinned there. A push behind the answer, since clients do not look at such notices in the answer
+/// modified, confirmed; what he has pinned there, and where he was mentioned. A push behind the answer, since clients do not look at such notices in the answer
 /// itself; withdrawals also stand in the answer.
 #[derive(Default)]
 struct Notices {
@@ -234,6 +251,7 @@ struct Notices {
     read_by_peers: Vec<(UserId, UnixSeconds)>,
     changed: Vec<Changed>,
     contacts: Vec<ContactChange>,
+    mentions: Vec<Mention>,
     /// Conversations of which the answer has messages that are new to the client.
     news: BTreeSet<PairKey>,
     /// Withdrawn messages, by conversation and ordinal, that the client takes off its unread count.
@@ -308,6 +326,7 @@ impl Notices {
         let modified: Vec<_> = self.modified().collect();
         let confirmed: Vec<_> = self.changed.iter().map(|c| (c, confirmed(c))).collect();
         let contacts: Vec<_> = self.contacts.iter().map(push::conversation_change).collect();
+        let mentions: Vec<_> = self.mentions.iter().map(Mention::tip).collect();
         let mut events = Vec::new();
         if !read.is_empty() {
             events.push(Event::C2cNotices(&read));
@@ -327,6 +346,9 @@ impl Notices {
         }
         if !contacts.is_empty() {
             events.push(Event::ConversationChanges(&contacts));
+        }
+        if !mentions.is_empty() {
+            events.push(Event::Mentions(&mentions));
         }
         (!events.is_empty()).then(|| push::frame(&events))
     }

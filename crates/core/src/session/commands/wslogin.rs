@@ -123,6 +123,7 @@ pub(crate) async fn run(caller: Caller, _: Request) -> Outcome<Response> {
         token: Arc::from(a2_key.as_str()),
         expires: proof.expires,
         resumed: matches!(proof.by, By::Token(..)),
+        begun: caller.now().seconds(),
     };
     node.hub().login(&connection, session);
     // Whoever ended this login since it was durable has not found it in the hub; whoever does so from
