@@ -384,7 +384,7 @@ fn custom_status_set(node: &Node, set: &CustomStatusSet) {
 fn status_changed(node: &Node, changed: &StatusChanged) {
     let StatusChanged { app, user, seen } = changed;
     let piece = GroupPiece::status(&seen.of(user));
-    let piece = Piece { piece, weight: Weight::High, from: None, only: None };
+    let piece = Piece { piece, weight: Weight::High, except: Vec::new(), only: None };
     publish(node, &(*app, Channel::Status(user.clone())), piece);
 }
 
@@ -400,6 +400,7 @@ fn group_message(node: &Node, said: &GroupSaid) {
         let sender = UserId::parse(sender).ok()?;
         node.hub().device(said.group.app, &sender, said.origin?)
     });
+    let except = from.into_iter().collect();
     let devices = |user| node.hub().connections(said.group.app, user);
     let only =
         (!said.only_for.is_empty()).then(|| said.only_for.iter().flat_map(devices).collect());
@@ -408,7 +409,7 @@ fn group_message(node: &Node, said: &GroupSaid) {
     let is_told = said.row.tip.is_some() && said.priority() != Priority::Low;
     let weight = if is_room && !is_told { Weight::of_room(said.priority()) } else { Weight::Keep };
     let hand_on = |piece: GroupPiece| {
-        publish(node, &key, Piece { piece, weight, from, only });
+        publish(node, &key, Piece { piece, weight, except, only });
     };
     if is_room {
         room::deliver(node, &app, said, hand_on);
@@ -439,12 +440,16 @@ fn mentioned(node: &Node, said: &GroupSaid) {
     let devices: Vec<_> =
         users.flat_map(|user| node.hub().connections(said.group.app, &user)).collect();
     let key = key(&said.group);
-    for (you, only) in [(true, Some(devices)), (false, None)] {
-        let is_wanted = only.as_ref().map_or(all, |devices| !devices.is_empty());
-        if is_wanted {
-            let piece = GroupPiece::mention(&tip(you));
-            publish(node, &key, Piece { piece, weight: Weight::Keep, from: None, only });
-        }
+    let publish = |you, except, only| {
+        let piece = GroupPiece::mention(&tip(you));
+        publish(node, &key, Piece { piece, weight: Weight::Keep, except, only });
+    };
+    if !devices.is_empty() {
+        publish(true, Vec::new(), Some(devices.clone()));
+    }
+    if all {
+        // Who is mentioned by name knows it.
+        publish(false, devices, None);
     }
 }
 
@@ -460,8 +465,9 @@ fn tell_all(
         return;
     }
     let from = origin.and_then(|o| node.hub().device(group.app, &o.user, o.inst_id));
+    let except = from.into_iter().collect();
     let hand_on = |piece| {
-        publish(node, &key, Piece { piece, weight: Weight::Keep, from, only: None });
+        publish(node, &key, Piece { piece, weight: Weight::Keep, except, only: None });
     };
     if room::is_room(group.kind) {
         room::pass(node, &app, &group.id, encode(), hand_on);
@@ -510,7 +516,7 @@ pub(crate) fn counters_changed(node: &Node, changed: &CountersChanged) {
         counters: &changed.counters,
         time: node.now().seconds(),
     });
-    publish(node, &key, Piece { piece, weight: Weight::Keep, from: None, only: None });
+    publish(node, &key, Piece { piece, weight: Weight::Keep, except: Vec::new(), only: None });
 }
 
 fn publish(node: &Node, key: &TopicKey, piece: Piece) {

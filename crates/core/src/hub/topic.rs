@@ -76,8 +76,8 @@ impl Weight {
 pub(crate) struct Piece {
     pub(crate) piece: GroupPiece,
     pub(crate) weight: Weight,
-    /// The connection that it came from, which has it already.
-    pub(crate) from: Option<Arc<Connection>>,
+    /// These connections have it already, or something like it.
+    pub(crate) except: Vec<Arc<Connection>>,
     /// Only these connections get it, in its place between the others.
     pub(crate) only: Option<Vec<Arc<Connection>>>,
 }
@@ -85,8 +85,8 @@ pub(crate) struct Piece {
 impl Piece {
     fn is_for(&self, connection: &Arc<Connection>) -> bool {
         let is_it = |other: &Arc<Connection>| Arc::ptr_eq(other, connection);
-        let is_own = self.from.as_ref().is_some_and(is_it);
-        !is_own && self.only.as_ref().is_none_or(|only| only.iter().any(is_it))
+        !self.except.iter().any(is_it)
+            && self.only.as_ref().is_none_or(|only| only.iter().any(is_it))
     }
 }
 
@@ -249,8 +249,9 @@ struct Batch {
 impl Batch {
     fn new(gathered: &[Piece]) -> Self {
         let mut others: Vec<(Arc<Connection>, _)> = Vec::new();
-        let special =
-            gathered.iter().flat_map(|piece| piece.from.iter().chain(piece.only.iter().flatten()));
+        let special = gathered
+            .iter()
+            .flat_map(|piece| piece.except.iter().chain(piece.only.iter().flatten()));
         for connection in special {
             if others.iter().all(|(known, _)| !Arc::ptr_eq(known, connection)) {
                 let own = frames(gathered, |piece| piece.is_for(connection));
