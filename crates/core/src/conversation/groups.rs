@@ -15,9 +15,9 @@ use teahouse_store::{Direction, Partition};
 
 use super::contacts::Contact;
 use super::marks::GroupMark;
-use super::{change_index, indexed, unpin_deleted};
+use super::{AT_ONCE, change_index, indexed, unpin_deleted};
 use crate::app::App;
-use crate::entity::Change;
+use crate::entity::{Change, in_parallel};
 use crate::error::Outcome;
 use crate::event::{ConversationsDeleted, Event, GroupRead};
 use crate::group::message::GroupRef;
@@ -124,11 +124,15 @@ pub(crate) async fn chosen_summaries(
         let head: GroupHeadRow = decode_row(head)?;
         if head.incarnation == row.incarnation && head.dismissed_ms == 0 {
             let (info, member) = (decode_row(info)?, decode_row(member)?);
-            let targeted = last_targeted(node, app, &group, &head, &member).await?;
+            let targeted = None;
             summaries.push(GroupSummary { group, row, attached, head, info, member, targeted });
         }
     }
-    Ok(summaries)
+    let complete = in_parallel(summaries, AT_ONCE, |mut summary| async move {
+        summary.targeted = last_targeted(node, app, &summary).await?;
+        Ok(summary)
+    });
+    complete.await.into_iter().collect()
 }
 
 /// Messages that are looked through for the last one to show.
@@ -139,15 +143,14 @@ const TARGETED_LOOKED_THROUGH_MAX: usize = 100;
 async fn last_targeted(
     node: &Node,
     app: &App,
-    group: &GroupId,
-    head: &GroupHeadRow,
-    member: &MemberRow,
+    summary: &GroupSummary,
 ) -> Outcome<Option<(u64, UnixSeconds)>> {
-    if head.targeted <= head.shown {
+    let GroupSummary { group, head, member, .. } = summary;
+    let first = member.first_seq.max(head.shown + 1);
+    if head.targeted < first {
         return Ok(None);
     }
     let partition = Home::Group(app.id(), group.clone()).partition();
-    let first = member.first_seq.max(head.shown + 1);
     let [from, to] =
         [first, head.targeted + 1].map(|seq| key::group_message(head.incarnation, seq));
     let rows = node.store().scan(

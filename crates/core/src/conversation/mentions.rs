@@ -68,6 +68,9 @@ async fn of_group(
 ) -> Outcome<Vec<Mention>> {
     let GroupSummary { group, row, head, member, .. } = group;
     let first = (row.read_seq.max(row.cleared_through) + 1).max(member.first_seq);
+    if head.mentioned < first {
+        return Ok(Vec::new());
+    }
     let range = [first, head.mentioned + 1].map(|seq| key::mentioned(head.incarnation, seq));
     let partition = Home::Group(app.id(), group.clone()).partition();
     let rows =

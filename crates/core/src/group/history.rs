@@ -24,7 +24,7 @@ pub(crate) struct Wanted {
     /// The last one that is wanted.
     pub(crate) last: u64,
     pub(crate) count: u64,
-    /// Of messages that are for some members only he sees his own; nobody does if nobody is named.
+    /// Who looks. Of messages for some members only he sees those that are for him; without him none is seen.
     pub(crate) viewer: Option<TinyId>,
 }
 
