@@ -1680,6 +1680,8 @@ mod tests {
             first_live: u64::MAX,
             last_day: u32::MAX,
             joins: u64::MAX,
+            targeted: u64::MAX,
+            mentioned: u64::MAX,
         };
         assert!(head.encoded_len() < 256);
     }
@@ -1691,6 +1693,9 @@ mod tests {
             (key::GroupRows::Members, key::member(7, &user)),
             (key::GroupRows::Messages, key::group_message(7, u64::MAX)),
             (key::GroupRows::Mutes, key::mute(7, &user)),
+            (key::GroupRows::Attributes, key::attributes(7)),
+            (key::GroupRows::Counters, key::counters(7)),
+            (key::GroupRows::Mentioned, key::mentioned(7, u64::MAX)),
         ] {
             let (from, to) = key::group_rows(rows, 7);
             assert!(from <= row && row < to);
@@ -1700,7 +1705,9 @@ mod tests {
             }
         }
         assert_eq!(key::user_of_group_row(&key::member(7, &user)), Some(user));
-        assert_eq!(key::group_message_seq(&key::group_message(7, 9)), Some(9));
+        for row in [key::group_message(7, 9), key::mentioned(7, 9)] {
+            assert_eq!(key::group_message_seq(&row), Some(9));
+        }
     }
 
     #[test]
