@@ -12,13 +12,14 @@ use crate::follow::commands::{
 };
 use crate::group::commands::{
     add_group_member, apply_join_group, batch_get_group_notify, change_group_owner,
-    clear_group_attr, create_group, delete_group_attr, delete_group_counter, delete_group_member,
-    destroy_group, forbid_send_msg, get_appid_group_list, get_group_attr, get_group_counter,
-    get_group_info, get_group_member_info, get_group_muted_account, get_group_notify,
-    get_group_public_info, get_group_self_member_info, get_group_shutted_uin,
-    get_joined_group_list, get_online_member_num, get_role_in_group,
-    get_specified_group_member_info, group_msg_get, group_msg_get_simple, handle_apply_join_group,
-    modify_group_attr, modify_group_base_info, modify_group_member_info, msg_read_report,
+    clear_group_attr, clear_group_msg, create_group, delete_group_attr, delete_group_counter,
+    delete_group_member, delete_group_msg_by_sender, delete_group_ramble_msg_by_seq, destroy_group,
+    forbid_send_msg, get_appid_group_list, get_group_attr, get_group_counter, get_group_info,
+    get_group_member_info, get_group_muted_account, get_group_notify, get_group_public_info,
+    get_group_self_member_info, get_group_shutted_uin, get_joined_group_list,
+    get_online_member_num, get_role_in_group, get_specified_group_member_info, group_msg_get,
+    group_msg_get_simple, group_msg_recall, handle_apply_join_group, modify_group_attr,
+    modify_group_base_info, modify_group_member_info, modify_group_msg, msg_read_report,
     quit_group, send_group_msg, send_group_system_notification, set_group_attr,
     update_group_counter,
 };
@@ -184,6 +185,12 @@ pub fn registry() -> Registry {
         .on(group_msg_get_simple::OPERATION, group_msg_get_simple::run)
         .on(group_msg_get::OPERATION, group_msg_get::run)
         .on(msg_read_report::OPERATION, msg_read_report::run)
+        // what becomes of group messages
+        .on(group_msg_recall::OPERATION, group_msg_recall::run)
+        .on(modify_group_msg::OPERATION, modify_group_msg::run)
+        .on(delete_group_msg_by_sender::OPERATION, delete_group_msg_by_sender::run)
+        .on(clear_group_msg::OPERATION, clear_group_msg::run)
+        .on(delete_group_ramble_msg_by_seq::OPERATION, delete_group_ramble_msg_by_seq::run)
         .on(get_joined_group_list::OPERATION, get_joined_group_list::run)
         .on(batch_get_group_notify::OPERATION, batch_get_group_notify::run)
         .on(get_group_notify::OPERATION, get_group_notify::run)

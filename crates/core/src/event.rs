@@ -12,11 +12,11 @@ use teahouse_proto::push::{
 use teahouse_proto::time::UnixSeconds;
 
 use crate::conversation::contacts::{Contact, Folder, Marked};
-use crate::group::message::{GroupRef, GroupSaid};
+use crate::group::message::{Faces, GroupRef, GroupSaid};
 use crate::presence::Seen;
 use crate::profile::{Face, ProfileItem};
 use crate::relation::tags::FriendItem;
-use crate::rows::PairKey;
+use crate::rows::{GroupMessageRow, PairKey};
 
 /// Something that happened and is durable.
 #[derive(Debug, Clone)]
@@ -75,6 +75,10 @@ pub enum Event {
     GroupDismissed(GroupDismissed),
     /// A message or tip of a group was accepted.
     GroupMessage(Arc<GroupSaid>),
+    /// Messages of a group were recalled.
+    GroupMessagesRecalled(Arc<GroupMessagesRecalled>),
+    /// A message of a group says something else now.
+    GroupMessageModified(Arc<GroupMessageModified>),
     /// A member has read a group up to a message.
     GroupRead(GroupRead),
     /// A member gets a group's messages in another way from now on.
@@ -168,6 +172,12 @@ impl Event {
                 counted!("teahouse_events_total", "event" => "group_dismissed")
             }
             Self::GroupMessage(_) => counted!("teahouse_events_total", "event" => "group_message"),
+            Self::GroupMessagesRecalled(_) => {
+                counted!("teahouse_events_total", "event" => "group_messages_recalled")
+            }
+            Self::GroupMessageModified(_) => {
+                counted!("teahouse_events_total", "event" => "group_message_modified")
+            }
             Self::GroupRead(_) => counted!("teahouse_events_total", "event" => "group_read"),
             Self::ReceiveOptionChanged(_) => {
                 counted!("teahouse_events_total", "event" => "receive_option_changed")
@@ -591,6 +601,73 @@ pub struct GroupDismissed {
     pub members: Vec<UserId>,
     /// Who did it.
     pub operator: String,
+}
+
+/// A message of a group, as notices name it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GroupMessageName {
+    /// Its place in the group.
+    pub seq: u64,
+    /// Chosen by the sender.
+    pub random: u32,
+    /// The server's second.
+    pub time: UnixSeconds,
+    /// The sender's second.
+    pub client_time: UnixSeconds,
+    /// The sender's number.
+    pub from_tiny_id: TinyId,
+}
+
+impl GroupMessageName {
+    pub(crate) fn of(seq: u64, row: &GroupMessageRow) -> Self {
+        Self {
+            seq,
+            random: row.random,
+            time: UnixSeconds(row.time),
+            client_time: UnixSeconds(row.client_time),
+            from_tiny_id: TinyId(row.from_tiny_id),
+        }
+    }
+}
+
+/// See [`Event::GroupMessagesRecalled`].
+#[derive(Debug)]
+pub struct GroupMessagesRecalled {
+    /// Where.
+    pub group: GroupRef,
+    /// At least one.
+    pub messages: Vec<GroupMessageName>,
+    /// Who has recalled them.
+    pub by: String,
+    /// What was said about it; may be empty.
+    pub reason: String,
+    /// Nick and avatar of who has recalled them.
+    pub(crate) faces: Arc<Faces>,
+    /// The device that it came from, which needs no copy.
+    pub origin: Option<Origin>,
+    /// Who is told, if not everybody.
+    pub only_for: Vec<UserId>,
+}
+
+/// See [`Event::GroupMessageModified`].
+#[derive(Debug)]
+pub struct GroupMessageModified {
+    /// Where.
+    pub group: GroupRef,
+    /// The message.
+    pub message: GroupMessageName,
+    /// Its sender.
+    pub from: String,
+    /// The elements.
+    pub body: MessageBody,
+    /// Rises with each modification.
+    pub version: u32,
+    /// Opaque to the server.
+    pub cloud_custom_data: String,
+    /// The device that it came from, which needs no copy.
+    pub origin: Option<Origin>,
+    /// Who is told, if not everybody.
+    pub only_for: Vec<UserId>,
 }
 
 /// See [`Event::GroupRead`].

@@ -28,6 +28,7 @@ pub mod hub;
 mod merged;
 mod mute;
 pub mod node;
+mod numbers;
 pub mod operation;
 mod outbox;
 mod pair;

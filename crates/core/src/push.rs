@@ -13,9 +13,9 @@ use teahouse_proto::platform::Platform;
 use teahouse_proto::push::{
     self, C2cMessage, C2cNotice, ConversationChange, ConversationGroup, ConversationMark,
     ConversationRef, ExtensionNotice, ExtensionValue, GroupAtTip, GroupAttributes, GroupCounters,
-    GroupNotice, GroupPiece, Kickout, MessageRef, ModifiedMessage, NameCard, NoticeKind,
-    ProfileChange, ProfileField, PushOptions, Reaction, ReactionNotice, ReceiptNotice, RevokerInfo,
-    WithdrawnMessage,
+    GroupNotice, GroupPiece, GroupRecall, Kickout, MessageRef, ModifiedGroupMessage,
+    ModifiedMessage, NameCard, NoticeKind, ProfileChange, ProfileField, PushOptions, Reaction,
+    ReactionNotice, RecalledMessage, ReceiptNotice, RevokerInfo, WithdrawnMessage,
 };
 use teahouse_proto::time::UnixSeconds;
 
@@ -23,12 +23,13 @@ use crate::conversation::contacts::{Contact, Folder, Marked};
 use crate::event::{
     AllRead, AttributesChanged, ContactChange, ConversationsChanged, ConversationsDeleted,
     CountersChanged, CustomStatusSet, DevicesKicked, DoNotDisturbChanged, Event, ExtensionsChanged,
-    GroupCreated, GroupDismissed, GroupNotified, GroupRead, JoinAnswered, JoinAsked, MembersJoined,
-    MembersLeft, MessageModified, MessageName, MessageSent, MessageWithdrawn, MessagesConfirmed,
-    MessagesRead, Origin, PeerOptionChanged, ProfileChanged, ReactionsChanged,
-    ReceiveOptionChanged, RoleChanged, StatusChanged, counted,
+    GroupCreated, GroupDismissed, GroupMessageModified, GroupMessageName, GroupMessagesRecalled,
+    GroupNotified, GroupRead, JoinAnswered, JoinAsked, MembersJoined, MembersLeft, MessageModified,
+    MessageName, MessageSent, MessageWithdrawn, MessagesConfirmed, MessagesRead, Origin,
+    PeerOptionChanged, ProfileChanged, ReactionsChanged, ReceiveOptionChanged, RoleChanged,
+    StatusChanged, counted,
 };
-use crate::group::message::{GroupRef, GroupSaid};
+use crate::group::message::{GroupRef, GroupSaid, face_of};
 use crate::group::{counters, room};
 use crate::hub::topic::{Piece, Weight};
 use crate::hub::{Channel, Frame, Place, Placed, TopicKey};
@@ -61,6 +62,8 @@ pub(crate) fn deliver(node: &Node, event: &Event) {
         Event::RoleChanged(changed) => role_changed(node, changed),
         Event::GroupDismissed(dismissed) => group_dismissed(node, dismissed),
         Event::GroupMessage(said) => group_message(node, said),
+        Event::GroupMessagesRecalled(recalled) => group_messages_recalled(node, recalled),
+        Event::GroupMessageModified(modified) => group_message_modified(node, modified),
         Event::GroupRead(read) => group_read(node, read),
         Event::ReceiveOptionChanged(changed) => receive_option_changed(node, changed),
         Event::JoinAsked(asked) => join_asked(node, asked),
@@ -422,6 +425,72 @@ fn group_message(node: &Node, said: &GroupSaid) {
     }
 }
 
+fn group_messages_recalled(node: &Node, recalled: &GroupMessagesRecalled) {
+    let GroupMessagesRecalled { group, origin, only_for, .. } = recalled;
+    tell_group(node, group, origin.as_ref(), only_for, || recall_piece(node, recalled));
+}
+
+fn group_message_modified(node: &Node, modified: &GroupMessageModified) {
+    let GroupMessageModified { group, origin, only_for, .. } = modified;
+    tell_group(node, group, origin.as_ref(), only_for, || modified_piece(modified));
+}
+
+fn recall_piece(node: &Node, recalled: &GroupMessagesRecalled) -> GroupPiece {
+    let GroupMessagesRecalled { group, messages, by, reason, faces, .. } = recalled;
+    let revoker_info = RevokerInfo { revoker: by, reason };
+    let message = |name: &GroupMessageName| RecalledMessage {
+        group_id: &group.id,
+        msg_seq: name.seq,
+        msg_random: name.random,
+        msg_time_stamp: name.time,
+        msg_client_time: name.client_time,
+        tiny_id: name.from_tiny_id,
+        revoker_info,
+    };
+    let face = face_of(faces, by);
+    GroupPiece::recall(&GroupRecall {
+        group: push::GroupInfo {
+            group_id: &group.id,
+            group_name: &group.name,
+            group_type: group.kind,
+            from_nick: face.nick_name,
+            from_avatar: face.image_url,
+            from_extra: NameCard::default(),
+            to: None,
+        },
+        revoker_info,
+        time: node.now().seconds(),
+        messages: messages.iter().map(message).collect(),
+    })
+}
+
+fn modified_piece(modified: &GroupMessageModified) -> GroupPiece {
+    let GroupMessageModified { group, message, from, body, version, cloud_custom_data, .. } =
+        modified;
+    GroupPiece::modified(&ModifiedGroupMessage {
+        group_id: &group.id,
+        from,
+        msg_seq: message.seq,
+        msg_random: message.random,
+        msg_time: message.time,
+        msg_client_time: message.client_time,
+        tiny_id: message.from_tiny_id,
+        msg_body: body,
+        msg_version: *version,
+        cloud_custom_data,
+    })
+}
+
+/// What has become of messages, for a device that was away; nothing if they are as they were sent.
+pub(crate) fn group_changes(node: &Node, messages: &[GroupSaid]) -> Option<Arc<Frame>> {
+    let piece = |said: &GroupSaid| match said.recall() {
+        Some(recalled) => Some(recall_piece(node, &recalled)),
+        None => said.modification().as_ref().map(modified_piece),
+    };
+    let pieces: Vec<GroupPiece> = messages.iter().filter_map(piece).collect();
+    (!pieces.is_empty()).then(|| Arc::new(Frame::new(push::group_frame(&pieces))))
+}
+
 /// Tells those who are mentioned in a message, behind the message itself.
 fn mentioned(node: &Node, said: &GroupSaid) {
     let mentions = &said.row.mentions;
@@ -460,14 +529,27 @@ fn tell_all(
     origin: Option<&Origin>,
     encode: impl FnOnce() -> GroupPiece,
 ) {
+    tell_group(node, group, origin, &[], encode);
+}
+
+/// The same; if anybody is named, only those.
+fn tell_group(
+    node: &Node,
+    group: &GroupRef,
+    origin: Option<&Origin>,
+    only_for: &[UserId],
+    encode: impl FnOnce() -> GroupPiece,
+) {
     let (Some(app), key) = (node.app(group.app), key(group)) else { return };
     if node.hub().topic(&key).is_none() {
         return;
     }
     let from = origin.and_then(|o| node.hub().device(group.app, &o.user, o.inst_id));
     let except = from.into_iter().collect();
+    let devices = |user| node.hub().connections(group.app, user);
+    let only = (!only_for.is_empty()).then(|| only_for.iter().flat_map(devices).collect());
     let hand_on = |piece| {
-        publish(node, &key, Piece { piece, weight: Weight::Keep, except, only: None });
+        publish(node, &key, Piece { piece, weight: Weight::Keep, except, only });
     };
     if room::is_room(group.kind) {
         room::pass(node, &app, &group.id, encode(), hand_on);

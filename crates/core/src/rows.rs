@@ -225,6 +225,10 @@ pub(crate) mod key {
     const ATTRIBUTES: u8 = 0x78;
     const COUNTERS: u8 = 0x79;
     const MENTIONED: u8 = 0x7a;
+    const GROUP_OVERLAY: u8 = 0x70;
+    const GROUP_CHANGE: u8 = 0x71;
+    const GROUP_UNCOUNTED: u8 = 0x72;
+    const GROUP_DELETED: u8 = 0x73;
     const MESSAGE: u8 = family::LOG;
 
     /// The entity's own row: account, pair head, app record, directory count.
@@ -342,7 +346,48 @@ pub(crate) mod key {
         Some(u64::from_be_bytes(rest.get(8..)?.try_into().ok()?))
     }
 
-    /// Row families of a group that one reads as a whole.
+    /// What has become of a message of a group since it was sent.
+    pub(crate) fn group_overlay(incarnation: u64, seq: u64) -> Bytes {
+        of_incarnation(GROUP_OVERLAY, incarnation, &seq.to_be_bytes())
+    }
+
+    /// An entry of a group's log of changes.
+    pub(crate) fn group_logged(incarnation: u64, number: u64) -> Bytes {
+        of_incarnation(GROUP_CHANGE, incarnation, &number.to_be_bytes())
+    }
+
+    /// Which of 256 counted messages of a group do not count as unread any more: for nobody, or for one account.
+    pub(crate) fn group_uncounted(incarnation: u64, of: Option<TinyId>, chunk: u64) -> Bytes {
+        let of = of.map_or(0, |account| account.0);
+        let rest = [of.to_be_bytes(), chunk.to_be_bytes()].concat();
+        of_incarnation(GROUP_UNCOUNTED, incarnation, &rest)
+    }
+
+    /// The chunk of a [`group_uncounted`] row.
+    pub(crate) fn group_uncounted_chunk(key: &[u8]) -> Option<u64> {
+        Some(u64::from_be_bytes(key.strip_prefix(&[GROUP_UNCOUNTED])?.get(16..)?.try_into().ok()?))
+    }
+
+    /// Which of 256 messages of a group an account has taken out of its history. Ordered by messages, so that
+    /// they go with them.
+    pub(crate) fn group_deleted(incarnation: u64, chunk: u64, account: TinyId) -> Bytes {
+        let rest = [chunk.to_be_bytes(), account.0.to_be_bytes()].concat();
+        of_incarnation(GROUP_DELETED, incarnation, &rest)
+    }
+
+    /// The range of what has become of the messages from `first` on, before `end`.
+    pub(crate) fn beside_group_messages(incarnation: u64, first: u64, end: u64) -> (Bytes, Bytes) {
+        (group_overlay(incarnation, first), group_overlay(incarnation, end))
+    }
+
+    /// The range of what all accounts have taken out of their histories, of the chunks from the first on, before the
+    /// second.
+    pub(crate) fn deletions_of_group(incarnation: u64, (first, end): (u64, u64)) -> (Bytes, Bytes) {
+        let row = |chunk| group_deleted(incarnation, chunk, TinyId(0));
+        (row(first), row(end))
+    }
+
+    /// Row families of a group that one reads, or removes, as a whole.
     #[derive(Debug, Clone, Copy)]
     pub(crate) enum GroupRows {
         Info,
@@ -353,6 +398,8 @@ pub(crate) mod key {
         Counters,
         Mentioned,
         Messages,
+        Changes,
+        Uncounted,
     }
 
     /// The range that holds all rows of one family of an incarnation.
@@ -366,6 +413,8 @@ pub(crate) mod key {
             GroupRows::Counters => COUNTERS,
             GroupRows::Mentioned => MENTIONED,
             GroupRows::Messages => MESSAGE,
+            GroupRows::Changes => GROUP_CHANGE,
+            GroupRows::Uncounted => GROUP_UNCOUNTED,
         };
         let to = match incarnation.checked_add(1) {
             Some(next) => of_incarnation(family, next, b""),
@@ -927,7 +976,8 @@ pub(crate) struct SideRow {
     pub(crate) uncounted_through: u64,
 }
 
-/// `Home::Pair`, what has become of a message since it was sent; the message's own row stays as it is.
+/// `Home::Pair` or `Home::Group`, what has become of a message since it was sent; the message's own row stays as
+/// it is. Of a group only the first three are used.
 #[derive(Clone, PartialEq, prost::Message)]
 pub(crate) struct OverlayRow {
     /// Its entry in the log of changes; 0 if it has none.
@@ -953,6 +1003,9 @@ pub(crate) struct WithdrawnRow {
     pub(crate) by: String,
     #[prost(uint32, tag = "2")]
     pub(crate) at: u32,
+    /// What was said about it; may be empty.
+    #[prost(string, tag = "20")]
+    pub(crate) reason: String,
 }
 
 /// What a message says now.
@@ -968,7 +1021,7 @@ pub(crate) struct ModifiedRow {
     pub(crate) cloud_custom_data: String,
 }
 
-/// `Home::Pair`, an entry of the log of changes: a message has changed, its overlay says how.
+/// `Home::Pair` or `Home::Group`, an entry of the log of changes: a message has changed, its overlay says how.
 #[derive(Clone, Copy, PartialEq, prost::Message)]
 pub(crate) struct ChangeRow {
     #[prost(uint32, tag = "1")]
@@ -976,16 +1029,30 @@ pub(crate) struct ChangeRow {
     /// Place of the message.
     #[prost(uint32, tag = "2")]
     pub(crate) time: u32,
+    /// In a group its sequence number.
     #[prost(uint64, tag = "3")]
     pub(crate) ordinal: u64,
 }
 
-/// `Home::Pair`, 256 counted messages of one side.
+/// `Home::Pair`, 256 counted messages of one side that may not count as unread any more; `Home::Group`, 256
+/// messages that a member may have taken out of his history.
 #[derive(Clone, PartialEq, prost::Message)]
-pub(crate) struct UncountedRow {
-    /// A bit each, the first message is the lowest bit of the first word: it does not count as unread any more.
+pub(crate) struct NumbersRow {
+    /// A bit each, the first message is the lowest bit of the first word.
     #[prost(fixed64, repeated, tag = "1")]
     pub(crate) bits: Vec<u64>,
+}
+
+/// `Home::Group`, 256 counted messages, of which some do not count as unread any more: for everybody (recalled) or
+/// for one account (taken out of its history).
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct GroupUncountedRow {
+    /// A bit each, as in [`NumbersRow`].
+    #[prost(fixed64, repeated, tag = "1")]
+    pub(crate) bits: Vec<u64>,
+    /// Of an account: its own ones that are recalled. They never counted for it.
+    #[prost(fixed64, repeated, tag = "2")]
+    pub(crate) own: Vec<u64>,
 }
 
 /// `Home::Pair`, the extensions of one message together.
@@ -1170,6 +1237,21 @@ pub(crate) struct GroupHeadRow {
     /// The last message that mentions somebody.
     #[prost(uint64, tag = "31")]
     pub(crate) mentioned: u64,
+    /// Number of the last change of a message; 0 while nothing lies beside the messages.
+    #[prost(uint64, tag = "20")]
+    pub(crate) changes: u64,
+    /// Number of the last entry in the log of changes.
+    #[prost(uint64, tag = "21")]
+    pub(crate) logged: u64,
+    /// Second of that entry; later ones never get an earlier second.
+    #[prost(uint32, tag = "22")]
+    pub(crate) logged_at: u32,
+    /// The highest number of a counted message that does not count as unread any more.
+    #[prost(uint64, tag = "23")]
+    pub(crate) uncounted_through: u64,
+    /// Members do not see messages up to this one.
+    #[prost(uint64, tag = "24")]
+    pub(crate) cleared: u64,
 }
 
 /// `Home::Group`, profile.
@@ -1233,6 +1315,17 @@ pub(crate) struct MemberRow {
     pub(crate) sent: u64,
     #[prost(uint32, tag = "8")]
     pub(crate) last_sent: u32,
+    /// The highest number of a counted message that the member has taken out of his history.
+    #[prost(uint64, tag = "20")]
+    pub(crate) uncounted_through: u64,
+    /// He has taken this message out of his history, which was the last one that lists show: as long as it is,
+    /// his list shows another one.
+    #[prost(uint64, tag = "21")]
+    pub(crate) shown_for: u64,
+    #[prost(uint64, tag = "22")]
+    pub(crate) shown: u64,
+    #[prost(uint32, tag = "23")]
+    pub(crate) shown_time: u32,
 }
 
 /// `Home::Group`, a mute.
@@ -1682,6 +1775,11 @@ mod tests {
             joins: u64::MAX,
             targeted: u64::MAX,
             mentioned: u64::MAX,
+            changes: u64::MAX,
+            logged: u64::MAX,
+            logged_at: u32::MAX,
+            uncounted_through: u64::MAX,
+            cleared: u64::MAX,
         };
         assert!(head.encoded_len() < 256);
     }
@@ -1696,6 +1794,8 @@ mod tests {
             (key::GroupRows::Attributes, key::attributes(7)),
             (key::GroupRows::Counters, key::counters(7)),
             (key::GroupRows::Mentioned, key::mentioned(7, u64::MAX)),
+            (key::GroupRows::Changes, key::group_logged(7, u64::MAX)),
+            (key::GroupRows::Uncounted, key::group_uncounted(7, Some(TinyId(u64::MAX)), u64::MAX)),
         ] {
             let (from, to) = key::group_rows(rows, 7);
             assert!(from <= row && row < to);
@@ -1708,6 +1808,8 @@ mod tests {
         for row in [key::group_message(7, 9), key::mentioned(7, 9)] {
             assert_eq!(key::group_message_seq(&row), Some(9));
         }
+        let uncounted = key::group_uncounted(7, Some(TinyId(8)), 9);
+        assert_eq!(key::group_uncounted_chunk(&uncounted), Some(9));
     }
 
     #[test]

@@ -231,6 +231,10 @@ settings! {
     group_body_bytes_max: u32 = 12_288, "group.body_bytes_max", 64..=49_152;
     /// How long a repeated group send is recognised and answered with the first result, seconds.
     group_dedupe_s: u32 = 300, "group.dedupe_s", 1..=3_600;
+    /// Messages of groups may be recalled; if not, 10041 is answered.
+    group_recall_enabled: bool = true, "group.recall_enabled";
+    /// How long members may recall their own messages, seconds. Owner, admins and backends may recall any at any time.
+    group_recall_s: u32 = 120, "group.recall_s", 0..=31_536_000;
     /// How long group messages are kept, days; 0 keeps them for ever.
     group_history_days: u32 = 90, "group.history_days", 0..=36_500;
     /// Messages a second that a group may have; those beyond are refused with 10023, the least important first.

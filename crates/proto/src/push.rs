@@ -26,10 +26,11 @@ pub use change::{
     ReactionNotice, ReceiptNotice, WithdrawnMessage,
 };
 pub use group::{
-    AttributeChange, EVENT_AT, EVENT_MESSAGE, EVENT_NOTICE, EVENT_PASSING_TIP, EVENT_TIP, Face,
-    GroupAt, GroupAtTip, GroupAttribute, GroupAttributes, GroupChanges, GroupContent, GroupCounter,
-    GroupCounters, GroupInfo, GroupMessage, GroupNotice, GroupRead, GroupTip, NameCard, NoticeKind,
-    PLACE_GONE, SYSTEM_ACCOUNT, TipKind,
+    AttributeChange, EVENT_AT, EVENT_GROUP_MODIFIED, EVENT_MESSAGE, EVENT_NOTICE,
+    EVENT_PASSING_TIP, EVENT_TIP, Face, GroupAt, GroupAtTip, GroupAttribute, GroupAttributes,
+    GroupChanges, GroupContent, GroupCounter, GroupCounters, GroupInfo, GroupMessage, GroupNotice,
+    GroupRead, GroupRecall, GroupTip, ModifiedGroupMessage, NameCard, NoticeKind, PLACE_GONE,
+    PLACE_RECALLED, RecalledMessage, SYSTEM_ACCOUNT, TipKind,
 };
 pub use relation::{
     FollowDiff, FollowListChange, FriendListChange, FriendUpdate, FriendValue, RequestAdded,
@@ -384,6 +385,18 @@ impl GroupPiece {
         Self::of(EVENT_PASSING_TIP, changed)
     }
 
+    /// Encodes a recall.
+    #[must_use]
+    pub fn recall(recall: &GroupRecall<'_>) -> Self {
+        Self::of(EVENT_NOTICE, recall)
+    }
+
+    /// Encodes what a modified message says now.
+    #[must_use]
+    pub fn modified(message: &ModifiedGroupMessage<'_>) -> Self {
+        Self::of(EVENT_GROUP_MODIFIED, message)
+    }
+
     /// Encodes the status of a user.
     #[must_use]
     pub fn status(status: &UserStatus<'_>) -> Self {
@@ -418,7 +431,8 @@ pub fn group_frame<'a>(pieces: impl IntoIterator<Item = &'a GroupPiece> + Clone)
     buffer.put_slice(b"{\"EventArray\":[");
     let mut open = None;
     for piece in pieces {
-        if open == Some(piece.event) {
+        // Of recalls in one array clients take each off as often as there are any.
+        if open == Some(piece.event) && piece.event != EVENT_NOTICE {
             buffer.put_u8(b',');
         } else {
             if open.is_some() {
@@ -426,9 +440,10 @@ pub fn group_frame<'a>(pieces: impl IntoIterator<Item = &'a GroupPiece> + Clone)
             }
             buffer.put_slice(match piece.event {
                 EVENT_MESSAGE => b"{\"Event\":3,\"GroupMsgArray\":[",
-                EVENT_AT => b"{\"Event\":12,\"GroupTips\":[",
                 EVENT_NOTICE => b"{\"Event\":5,\"GroupTips\":[",
+                EVENT_AT => b"{\"Event\":12,\"GroupTips\":[",
                 EVENT_PASSING_TIP => b"{\"Event\":6,\"GroupTips\":[",
+                EVENT_GROUP_MODIFIED => b"{\"Event\":19,\"GroupMsgModNotifys\":[",
                 EVENT_STATUS => b"{\"Event\":15,\"UserStatusList\":[",
                 _ => b"{\"Event\":4,\"GroupTips\":[" as &[u8],
             });
@@ -864,6 +879,8 @@ mod tests {
             piece(EVENT_MESSAGE, r#"{"n":2}"#),
             piece(EVENT_TIP, r#"{"n":3}"#),
             piece(EVENT_MESSAGE, r#"{"n":4}"#),
+            piece(EVENT_GROUP_MODIFIED, r#"{"n":5}"#),
+            piece(EVENT_GROUP_MODIFIED, r#"{"n":6}"#),
         ];
         let frame = group_frame(&pieces);
         let frame: serde_json::Value = serde_json::from_slice(&frame).unwrap();
@@ -871,8 +888,54 @@ mod tests {
             { "Event": 3, "GroupMsgArray": [{ "n": 1 }, { "n": 2 }] },
             { "Event": 4, "GroupTips": [{ "n": 3 }] },
             { "Event": 3, "GroupMsgArray": [{ "n": 4 }] },
+            { "Event": 19, "GroupMsgModNotifys": [{ "n": 5 }, { "n": 6 }] },
         ]);
         assert_eq!(frame["body"]["EventArray"], expected);
+    }
+
+    #[test]
+    fn each_recall_stands_in_an_array_of_its_own() {
+        let (id, revoker_info) =
+            (GroupId::parse("tea").unwrap(), RevokerInfo { revoker: "bob", reason: "" });
+        let recall = GroupPiece::recall(&GroupRecall {
+            group: GroupInfo {
+                group_id: &id,
+                group_name: "Tea",
+                group_type: crate::group::GroupType::Public,
+                from_nick: "Bob",
+                from_avatar: "",
+                from_extra: NameCard::default(),
+                to: None,
+            },
+            revoker_info,
+            time: UnixSeconds(9),
+            messages: vec![RecalledMessage {
+                group_id: &id,
+                msg_seq: 7,
+                msg_random: 3,
+                msg_time_stamp: UnixSeconds(5),
+                msg_client_time: UnixSeconds(4),
+                tiny_id: TinyId(2),
+                revoker_info,
+            }],
+        });
+        let frame: serde_json::Value =
+            serde_json::from_slice(&group_frame([&recall, &recall])).unwrap();
+        let one = serde_json::json!({ "Event": 5, "GroupTips": [{
+            "Event": 5, "From_Account": "@TIM#SYSTEM", "ToGroupId": "tea", "MsgTimeStamp": 9,
+            "GroupInfo": {
+                "GroupId": "tea", "GroupName": "Tea", "GroupType": "Public",
+                "From_AccountNick": "Bob", "From_AccountHeadurl": "",
+                "MsgFrom_AccountExtraInfo": { "NameCard": "" },
+            },
+            "RevokerInfo": { "Revoker_Account": "bob", "Reason": "" },
+            "MsgBody": { "GroupWithdrawInfoArray": [{
+                "GroupId": "tea", "MsgSeq": 7, "MsgRandom": 3, "MsgTimeStamp": 5,
+                "MsgClientTime": 4, "TinyId": "2",
+                "RevokerInfo": { "Revoker_Account": "bob", "Reason": "" },
+            }] },
+        }] });
+        assert_eq!(frame["body"]["EventArray"], serde_json::json!([one, one]));
     }
 
     #[test]

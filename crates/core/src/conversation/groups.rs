@@ -20,10 +20,12 @@ use crate::app::App;
 use crate::entity::{Change, in_parallel};
 use crate::error::Outcome;
 use crate::event::{ConversationsDeleted, Event, GroupRead};
+use crate::group::history::{self, Recalled, Wanted};
 use crate::group::message::GroupRef;
-use crate::group::{self, rules};
+use crate::group::{self, rules, uncounted};
 use crate::hub::Channel;
 use crate::node::{Node, decode_row};
+use crate::numbers::Numbers;
 use crate::rows::{
     ContactRow, GroupHeadRow, GroupIndexRow, GroupInfoRow, GroupMessageRow, Home, JoinedRow,
     LeftRow, MemberRow, MessageFlags, key,
@@ -40,6 +42,8 @@ pub(crate) struct GroupSummary {
     pub(crate) member: MemberRow,
     /// The last message to be shown that is for him and not for everybody, if it came after the last of those.
     targeted: Option<(u64, UnixSeconds)>,
+    /// Messages of others that have stopped counting before they were read.
+    uncounted: Numbers,
 }
 
 impl GroupSummary {
@@ -48,16 +52,37 @@ impl GroupSummary {
         if !rules::of(self.info.kind()).unread {
             return 0;
         }
-        let counted = self.head.counted.saturating_sub(self.row.read_count);
-        counted.saturating_sub(self.member.sent.saturating_sub(self.row.read_sent))
+        let (read, counted) = (self.row.read_count, self.head.counted);
+        let own = self.member.sent.saturating_sub(self.row.read_sent);
+        let off = own + self.uncounted.between(read, counted);
+        counted.saturating_sub(read).saturating_sub(off)
+    }
+
+    /// Some message that counts by its number has stopped to.
+    fn overcounts(&self) -> bool {
+        self.head.uncounted_through.max(self.member.uncounted_through) > self.row.read_count
     }
 
     /// Sequence number and second of the last message that the list shows; 0 if there is none, or none since
     /// the conversation was deleted.
     pub(crate) fn shown(&self) -> (u64, UnixSeconds) {
-        let for_all = (self.head.shown, UnixSeconds(self.head.shown_time));
-        let last = self.targeted.unwrap_or(for_all);
+        let last = self.targeted.unwrap_or_else(|| self.member.shown_of(&self.head));
         if last.0 > self.row.hidden_through { last } else { (0, UnixSeconds(0)) }
+    }
+
+    /// The newest `count` messages of what the member sees.
+    pub(crate) fn wanted(&self, app: &App, count: u64) -> Wanted {
+        let first = self.member.first_seq.max(self.row.cleared_through + 1);
+        Wanted {
+            group: self.reference(app),
+            incarnation: self.row.incarnation,
+            first: first.max(self.head.first_live).max(self.head.cleared + 1),
+            last: self.head.last,
+            count,
+            viewer: Some(TinyId(self.member.tiny_id)),
+            is_changed: self.head.changes > 0,
+            recalled: Recalled::Place,
+        }
     }
 
     /// Whether the list has it: not deleted since its last message, or pinned.
@@ -82,7 +107,8 @@ impl GroupSummary {
     }
 }
 
-/// All groups of a user, in the order of their ids: one scan of the index and one batched read.
+/// All groups of a user, in the order of their ids: one scan of the index and one batched read, and for a group with
+/// unread messages that have stopped to count one more.
 pub(crate) async fn summaries(node: &Node, app: &App, user: &UserId) -> Outcome<Vec<GroupSummary>> {
     chosen_summaries(node, app, user, None).await
 }
@@ -108,31 +134,103 @@ pub(crate) async fn chosen_summaries(
             }
         }
     });
-    let keys: Vec<(Partition, Bytes)> = rows
-        .iter()
-        .flat_map(|(group, row, _)| {
-            let partition = Home::Group(app.id(), group.clone()).partition();
-            let member = key::member(row.incarnation, user);
-            [key::head(), key::group_info(row.incarnation), member].map(|k| (partition.clone(), k))
-        })
-        .collect();
+    let keys: Vec<(Partition, Bytes)> =
+        rows.iter().flat_map(|(group, row, _)| keys_of(app, user, group, row)).collect();
     let found = node.store().get_many(&keys).await?;
     let mut summaries = Vec::new();
     for ((group, row, attached), found) in rows.into_iter().zip(found.chunks_exact(3)) {
-        // Dismissed, or left, and the index is about to be told so.
-        let [Some(head), Some(info), Some(member)] = found else { continue };
-        let head: GroupHeadRow = decode_row(head)?;
-        if head.incarnation == row.incarnation && head.dismissed_ms == 0 {
-            let (info, member) = (decode_row(info)?, decode_row(member)?);
-            let targeted = None;
-            summaries.push(GroupSummary { group, row, attached, head, info, member, targeted });
-        }
+        let Some((head, info, member)) = decode(&row, found)? else { continue };
+        let (targeted, uncounted) = (None, Numbers::default());
+        let summary =
+            GroupSummary { group, row, attached, head, info, member, targeted, uncounted };
+        summaries.push(summary);
     }
     let complete = in_parallel(summaries, AT_ONCE, |mut summary| async move {
+        if summary.head.cleared > summary.row.read_seq {
+            read_cleared(node, app, user, &mut summary).await?;
+        }
+        if summary.overcounts() {
+            count(node, app, user, &mut summary).await?;
+        }
         summary.targeted = last_targeted(node, app, &summary).await?;
         Ok(summary)
     });
     complete.await.into_iter().collect()
+}
+
+/// One group of a user, also when he came in a moment ago and his list is about to have it; nothing if he is not in.
+pub(crate) async fn summary_now(
+    node: &Arc<Node>,
+    app: &App,
+    user: &UserId,
+    group: &GroupId,
+) -> Outcome<Option<GroupSummary>> {
+    let chosen = Some(std::slice::from_ref(group));
+    let found = chosen_summaries(node, app, user, chosen).await?.pop();
+    if found.is_some() {
+        return Ok(found);
+    }
+    node.run_jobs(Home::Group(app.id(), group.clone())).await?;
+    Ok(chosen_summaries(node, app, user, chosen).await?.pop())
+}
+
+fn keys_of(
+    app: &App,
+    user: &UserId,
+    group: &GroupId,
+    row: &GroupIndexRow,
+) -> [(Partition, Bytes); 3] {
+    let partition = Home::Group(app.id(), group.clone()).partition();
+    let member = key::member(row.incarnation, user);
+    [key::head(), key::group_info(row.incarnation), member].map(|k| (partition.clone(), k))
+}
+
+/// The rows of [`keys_of`]; nothing if the group was dismissed, or left, and the index is about to be told so.
+fn decode(
+    row: &GroupIndexRow,
+    found: &[Option<Bytes>],
+) -> Outcome<Option<(GroupHeadRow, GroupInfoRow, MemberRow)>> {
+    let [Some(head), Some(info), Some(member)] = found else { return Ok(None) };
+    let head: GroupHeadRow = decode_row(head)?;
+    let is_it = head.incarnation == row.incarnation && head.dismissed_ms == 0;
+    if is_it { Ok(Some((head, decode_row(info)?, decode_row(member)?))) } else { Ok(None) }
+}
+
+/// What members do not see any more counts as read.
+async fn read_cleared(
+    node: &Node,
+    app: &App,
+    user: &UserId,
+    summary: &mut GroupSummary,
+) -> Outcome<()> {
+    let partition = Home::Group(app.id(), summary.group.clone()).partition();
+    let GroupSummary { row, head, member, .. } = summary;
+    let seq = head.cleared.min(head.last);
+    let counts = counts_at(node, &partition, head, member, user, seq).await?;
+    (row.read_seq, row.read_count, row.read_sent) = (seq, counts.0, counts.1);
+    Ok(())
+}
+
+/// Takes off what has stopped to count. Head and numbers are of the same moment: a message that stops to count
+/// between the two reads is seen by both.
+async fn count(node: &Node, app: &App, user: &UserId, summary: &mut GroupSummary) -> Outcome<()> {
+    const ATTEMPTS: usize = 4;
+    let partition = Home::Group(app.id(), summary.group.clone()).partition();
+    let keys = keys_of(app, user, &summary.group, &summary.row);
+    for _ in 0..ATTEMPTS {
+        let (numbers, reader) =
+            ((summary.row.read_count, summary.head.counted), TinyId(summary.member.tiny_id));
+        let incarnation = summary.row.incarnation;
+        summary.uncounted = uncounted::load(node, &partition, incarnation, reader, numbers).await?;
+        let found = node.store().get_many(&keys).await?;
+        let Some((head, info, member)) = decode(&summary.row, &found)? else { break };
+        let is_same = head.changes == summary.head.changes;
+        (summary.head, summary.info, summary.member) = (head, info, member);
+        if is_same {
+            break;
+        }
+    }
+    Ok(())
 }
 
 /// Messages that are looked through for the last one to show.
@@ -146,7 +244,7 @@ async fn last_targeted(
     summary: &GroupSummary,
 ) -> Outcome<Option<(u64, UnixSeconds)>> {
     let GroupSummary { group, head, member, .. } = summary;
-    let first = member.first_seq.max(head.shown + 1);
+    let first = member.first_seq.max(head.shown + 1).max(head.cleared + 1);
     if head.targeted < first {
         return Ok(None);
     }
@@ -159,12 +257,20 @@ async fn last_targeted(
         Direction::Descending,
         TARGETED_LOOKED_THROUGH_MAX,
     );
-    for row in rows.await? {
+    let rows = rows.await?;
+    let viewer = TinyId(member.tiny_id);
+    let deleted = if head.changes > 0 {
+        let seqs = rows.iter().filter_map(|row| key::group_message_seq(&row.key));
+        history::deleted(node, &partition, head.incarnation, viewer, seqs).await?
+    } else {
+        Numbers::default()
+    };
+    for row in rows {
         let message: GroupMessageRow = decode_row(&row.value)?;
+        let Some(seq) = key::group_message_seq(&row.key) else { continue };
         let is_shown = !MessageFlags(message.flags).has(MessageFlags::NO_LAST);
-        if is_shown && message.is_for(Some(TinyId(member.tiny_id))) {
-            let seq = key::group_message_seq(&row.key);
-            return Ok(seq.map(|seq| (seq, UnixSeconds(message.time))));
+        if is_shown && message.is_for(Some(viewer)) && !deleted.contains(seq) {
+            return Ok(Some((seq, UnixSeconds(message.time))));
         }
     }
     Ok(None)
@@ -465,8 +571,7 @@ async fn counts_at(
     let (mut count, mut own) = (None, 0);
     for row in rows.await? {
         let message: GroupMessageRow = decode_row(&row.value)?;
-        let is_counted =
-            message.tip.is_none() && !MessageFlags(message.flags).has(MessageFlags::NO_UNREAD);
+        let is_counted = message.is_counted();
         if key::group_message_seq(&row.key) == Some(seq) {
             count = Some(message.counted);
             continue;

@@ -84,6 +84,16 @@ pub(crate) async fn last_heard(
     Ok(heard.map(|heard| heard.last.seconds()))
 }
 
+/// When a device logged in.
+pub(crate) async fn logged_in(node: &Node, app: &App, identity: &Identity) -> Outcome<UnixMillis> {
+    let entity = account::user(node, app, &identity.user).await?;
+    Ok(entity.read(|state| {
+        let mut devices = state.devices.devices.iter();
+        let device = devices.find(|device| device.inst_id == identity.inst_id);
+        UnixMillis(device.map_or(0, |device| device.login_ms))
+    }))
+}
+
 /// Whether the device is known to have its list, and it is known when it was last heard.
 pub(crate) async fn has_list(node: &Node, app: &App, identity: &Identity) -> Outcome<bool> {
     let entity = account::user(node, app, &identity.user).await?;

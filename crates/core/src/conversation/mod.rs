@@ -35,7 +35,8 @@ use crate::event::{
     ContactChange, ConversationsChanged, ConversationsDeleted, Event, MessagesRead,
 };
 use crate::node::{Node, decode_row};
-use crate::pair::uncounted::{self, Uncounted};
+use crate::numbers::Numbers;
+use crate::pair::uncounted;
 use crate::pair::{self, Ends};
 use crate::rows::{
     ContactRow, ConversationRow, FoldersRow, GroupIndexRow, Home, IndexPairJob, MessagePlace,
@@ -80,7 +81,7 @@ pub(crate) struct Summary {
     pub(crate) attached: ContactRow,
     pub(crate) head: PairRow,
     /// Messages of the peer that have stopped counting before they were read.
-    uncounted: Uncounted,
+    uncounted: Numbers,
 }
 
 impl Summary {
@@ -289,7 +290,7 @@ async fn with_heads(node: &Node, app: &App, rows: Vec<Row>) -> Outcome<Vec<Summa
     let pairs: Vec<PairKey> = rows.iter().map(|(ends, ..)| ends.pair()).collect();
     let heads = pair::heads(node, app.id(), &pairs).await?;
     let summary = |((ends, row, attached), head)| {
-        let uncounted = Uncounted::default();
+        let uncounted = Numbers::default();
         let mut summary = Summary { ends, row, attached, head, uncounted };
         async move {
             if summary.overcounts() {

@@ -17,6 +17,7 @@ use crate::entity::{Change, in_parallel};
 use crate::error::Outcome;
 use crate::event::{Event, GroupDismissed, MembersJoined, MembersLeft, RoleChanged};
 use crate::node::{Node, decode_row};
+use crate::numbers::Numbers;
 use crate::rows::key::GroupRows;
 use crate::rows::{
     BuryGroupJob, ChangedRow, GroupInfoRow, Home, IndexMembersJob, Job, JoinedRow, LeftRow,
@@ -367,6 +368,10 @@ pub(crate) async fn bury(
         let key = |seq| key::group_message(job.incarnation, seq);
         change_group(node, &app, group, |_, change| {
             change.delete_range((key(range.0), key(range.1)));
+            let beside = key::beside_group_messages(job.incarnation, range.0, range.1);
+            change.delete_range(beside);
+            let chunks = (Numbers::chunk_of(range.0), Numbers::chunk_of(range.1) + 1);
+            change.delete_range(key::deletions_of_group(job.incarnation, chunks));
             Ok(())
         })
         .await?;
@@ -380,6 +385,8 @@ pub(crate) async fn bury(
             GroupRows::Attributes,
             GroupRows::Counters,
             GroupRows::Mentioned,
+            GroupRows::Changes,
+            GroupRows::Uncounted,
         ] {
             change.delete_range(key::group_rows(rows, job.incarnation));
         }

@@ -10,7 +10,8 @@ use teahouse_proto::ids::{GroupId, SdkAppId, TinyId, UserId};
 use teahouse_proto::message::{MessageBody, SendControl};
 use teahouse_proto::push::{
     EVENT_MESSAGE, EVENT_TIP, Face, GroupAt, GroupChanges, GroupContent, GroupInfo, GroupMessage,
-    GroupPiece, GroupTip, NameCard, SYSTEM_ACCOUNT, TipKind,
+    GroupPiece, GroupTip, NameCard, PLACE_GONE, PLACE_RECALLED, RevokerInfo, SYSTEM_ACCOUNT,
+    TipKind,
 };
 use teahouse_proto::time::UnixSeconds;
 use teahouse_store::ReadError;
@@ -19,8 +20,9 @@ use super::rules;
 use crate::account;
 use crate::app::App;
 use crate::error::Outcome;
+use crate::event::{GroupMessageModified, GroupMessageName, GroupMessagesRecalled};
 use crate::node::Node;
-use crate::rows::{ChangedRow, GroupMessageRow, MentionRow, MessageFlags, TipRow};
+use crate::rows::{ChangedRow, GroupMessageRow, MentionRow, MessageFlags, OverlayRow, TipRow};
 
 /// Nick and avatar by user.
 pub(crate) type Faces = HashMap<String, (String, String)>;
@@ -57,7 +59,10 @@ pub struct GroupSaid {
     pub online_only: bool,
     /// The sender's device, which needs no copy.
     pub origin: Option<u32>,
+    /// What it says now.
     pub(crate) row: GroupMessageRow,
+    /// What has become of it since it was sent.
+    pub(crate) overlay: OverlayRow,
     /// Of an ordinary message.
     pub(crate) body: Option<MessageBody>,
     /// Of everybody who is named.
@@ -124,6 +129,7 @@ impl GroupSaid {
         let (row, flags) = (&self.row, MessageFlags(self.row.flags));
         let face = self.face(&row.from);
         let is_gone = matches!(msg_body, GroupContent::Gone);
+        let revoker_info = self.revoker_info();
         GroupMessage {
             event,
             from: self.sender().unwrap_or(SYSTEM_ACCOUNT),
@@ -140,11 +146,16 @@ impl GroupSaid {
             cloud_custom_data: &row.cloud_custom_data,
             need_read_receipt: flags.has(MessageFlags::WANTS_RECEIPT),
             support_message_extension: flags.has(MessageFlags::EXTENSIBLE),
-            msg_version: 0,
+            msg_version: self.version(),
             online_only_flag: self.online_only,
-            is_place_msg: if is_gone { teahouse_proto::push::PLACE_GONE } else { 0 },
+            is_place_msg: match revoker_info {
+                Some(_) => PLACE_RECALLED,
+                None if is_gone => PLACE_GONE,
+                None => 0,
+            },
+            revoker_info,
             send_msg_control: SendControl {
-                no_unread: self.is_uncounted(),
+                no_unread: self.is_uncounted() || revoker_info.is_some(),
                 no_last_msg: flags.has(MessageFlags::NO_LAST),
                 ..SendControl::default()
             },
@@ -161,6 +172,52 @@ impl GroupSaid {
         }
     }
 
+    /// How often it was modified.
+    pub(crate) fn version(&self) -> u32 {
+        self.overlay.modified.as_ref().map_or(0, |modified| modified.version)
+    }
+
+    /// Who has recalled it, if somebody has.
+    pub(crate) fn revoker_info(&self) -> Option<RevokerInfo<'_>> {
+        let withdrawn = self.overlay.withdrawn.as_ref()?;
+        Some(RevokerInfo { revoker: &withdrawn.by, reason: &withdrawn.reason })
+    }
+
+    /// As notices name it.
+    pub(crate) fn name(&self) -> GroupMessageName {
+        GroupMessageName::of(self.seq, &self.row)
+    }
+
+    /// What tells of its recall, if it is recalled.
+    pub(crate) fn recall(&self) -> Option<GroupMessagesRecalled> {
+        let withdrawn = self.overlay.withdrawn.as_ref()?;
+        Some(GroupMessagesRecalled {
+            group: self.group.clone(),
+            messages: vec![self.name()],
+            by: withdrawn.by.clone(),
+            reason: withdrawn.reason.clone(),
+            faces: self.faces.clone(),
+            origin: None,
+            only_for: Vec::new(),
+        })
+    }
+
+    /// What tells of its modification; nothing if it was not modified, or is recalled since.
+    pub(crate) fn modification(&self) -> Option<GroupMessageModified> {
+        let is_modified = self.version() > 0 && self.overlay.withdrawn.is_none();
+        let body = self.body.clone().filter(|_| is_modified)?;
+        Some(GroupMessageModified {
+            group: self.group.clone(),
+            message: self.name(),
+            from: self.row.from.clone(),
+            body,
+            version: self.version(),
+            cloud_custom_data: self.row.cloud_custom_data.clone(),
+            origin: None,
+            only_for: Vec::new(),
+        })
+    }
+
     /// Whether it adds nothing to unread counts. Clients count by themselves what is pushed, tips too,
     /// unless they are told. Of live rooms they count nothing.
     fn is_uncounted(&self) -> bool {
@@ -170,9 +227,7 @@ impl GroupSaid {
     }
 
     fn face<'a>(&'a self, user: &'a str) -> Face<'a> {
-        let (nick, image) =
-            self.faces.get(user).map_or(("", ""), |(nick, image)| (nick.as_str(), image.as_str()));
-        Face { user_id: user, nick_name: nick, image_url: image }
+        face_of(&self.faces, user)
     }
 
     fn with_tip<R>(&self, row: &TipRow, look: impl FnOnce(&GroupTip<'_>) -> R) -> R {
@@ -194,6 +249,13 @@ impl GroupSaid {
             mutes: &mutes,
         })
     }
+}
+
+/// How a user is shown; without nick and avatar if they are not known.
+pub(crate) fn face_of<'a>(faces: &'a Faces, user: &'a str) -> Face<'a> {
+    let (nick, image) =
+        faces.get(user).map_or(("", ""), |(nick, image)| (nick.as_str(), image.as_str()));
+    Face { user_id: user, nick_name: nick, image_url: image }
 }
 
 fn changes(row: &ChangedRow) -> GroupChanges {

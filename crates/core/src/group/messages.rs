@@ -20,7 +20,9 @@ use crate::error::Outcome;
 use crate::event::Event;
 use crate::node::Node;
 use crate::retention::day_of;
-use crate::rows::{GroupMessageRow, Job, ListDayJob, MentionedRow, MessageFlags, TipRow, key};
+use crate::rows::{
+    GroupMessageRow, Job, ListDayJob, MentionedRow, MessageFlags, OverlayRow, TipRow, key,
+};
 
 /// A message that has passed admission.
 #[derive(Debug, Clone)]
@@ -131,6 +133,7 @@ pub(crate) async fn send(
             online_only: message.online_only,
             origin: message.origin,
             row,
+            overlay: OverlayRow::default(),
             body: Some(message.body.clone()),
             faces: message.faces.clone(),
             name_card: state
@@ -191,7 +194,7 @@ impl GroupState {
         head.last += 1;
         head.last_time = said.row.time;
         said.seq = head.last;
-        if said.row.tip.is_none() && !flags.has(MessageFlags::NO_UNREAD) {
+        if said.row.is_counted() {
             head.counted += 1;
         }
         said.row.counted = head.counted;
@@ -246,6 +249,7 @@ impl GroupState {
                 tip: Some(tip),
                 ..GroupMessageRow::default()
             },
+            overlay: OverlayRow::default(),
             body: None,
             faces: act.faces.clone(),
             name_card: String::new(),

@@ -6,10 +6,11 @@
 //! somebody comes or goes; so a message never writes a row per member.
 //!
 //! [`rules`] says what may be done, [`membership`] who is in, [`messages`] what is said, [`history`] what
-//! was said, [`room`] how live rooms differ: of them only the profile is stored, and [`attributes`] and
-//! [`counters`], which all groups have.
+//! was said, [`changes`] what has become of it, [`room`] how live rooms differ: of them only the profile is stored, and
+//! [`attributes`] and [`counters`], which all groups have.
 
 pub(crate) mod attributes;
+pub(crate) mod changes;
 pub(crate) mod commands;
 pub(crate) mod counters;
 pub(crate) mod flow;
@@ -22,6 +23,7 @@ mod per_second;
 pub(crate) mod profile;
 pub(crate) mod room;
 pub(crate) mod rules;
+pub(crate) mod uncounted;
 pub(crate) mod view;
 
 use std::collections::BTreeMap;

@@ -9,23 +9,26 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
 
+use teahouse_proto::error::{Error, ErrorCode};
 use teahouse_proto::group::{GroupType, Priority};
 use teahouse_proto::ids::{GroupId, SdkAppId, TinyId, UserId};
 use teahouse_proto::push::{GroupPiece, TipKind, group_frame};
-use teahouse_proto::time::UnixMillis;
+use teahouse_proto::time::{UnixMillis, UnixSeconds};
 
+use super::changes::{Recall, Recalls};
 use super::flow;
 use super::message::{Faces, GroupRef, GroupSaid};
 use super::messages::{NewGroupMessage, SendKey, Sent};
 use super::per_second::PerSecond;
+use super::rules::{self, Standing};
 use crate::account;
 use crate::app::App;
 use crate::dedupe::Dedupe;
 use crate::error::Outcome;
-use crate::event::{Event, counted};
+use crate::event::{Event, GroupMessageName, GroupMessagesRecalled, counted};
 use crate::hub::{Channel, Connection, Frame};
 use crate::node::Node;
-use crate::rows::{GroupMessageRow, TipRow};
+use crate::rows::{GroupMessageRow, OverlayRow, TipRow};
 
 /// What a ring holds at most, of messages and of time.
 const RING_MAX: usize = 200;
@@ -71,9 +74,25 @@ struct RoomState {
     last_time: u32,
     /// How many devices of each user are in.
     viewers: HashMap<UserId, Viewer>,
-    ring: VecDeque<(UnixMillis, GroupPiece)>,
+    ring: VecDeque<Kept>,
     dedupe: Dedupe<SendKey, u64>,
     tips: PerSecond,
+}
+
+/// Something that was told lately.
+struct Kept {
+    at: UnixMillis,
+    piece: GroupPiece,
+    /// Of a message; nothing for what cannot be recalled.
+    message: Option<KeptMessage>,
+}
+
+/// What a recall needs to know of a message.
+struct KeptMessage {
+    name: GroupMessageName,
+    from: String,
+    /// The place that its sender was told: it may have got another one when it got its turn.
+    told_seq: u64,
 }
 
 #[derive(Clone, Copy)]
@@ -180,7 +199,9 @@ impl Room {
 }
 
 impl RoomState {
-    fn place(&mut self, said: &mut GroupSaid, now: UnixMillis) {
+    /// Gives a message or tip its place; says which place its sender was told.
+    fn place(&mut self, said: &mut GroupSaid, now: UnixMillis) -> u64 {
+        let told_seq = said.seq;
         self.seq += 1;
         said.seq = self.seq;
         self.last_time = self.last_time.max(now.seconds().0);
@@ -188,14 +209,39 @@ impl RoomState {
         if said.row.client_time == 0 {
             said.row.client_time = self.last_time;
         }
+        told_seq
     }
 
-    fn remember(&mut self, piece: &GroupPiece, now: UnixMillis) {
-        self.ring.push_back((now, piece.clone()));
-        let old = |(time, _): &(UnixMillis, GroupPiece)| time.0 + RING_MS < now.0;
+    fn remember(&mut self, piece: &GroupPiece, message: Option<KeptMessage>, now: UnixMillis) {
+        self.ring.push_back(Kept { at: now, piece: piece.clone(), message });
+        let old = |kept: &Kept| kept.at.0 + RING_MS < now.0;
         while self.ring.len() > RING_MAX || self.ring.front().is_some_and(old) {
             self.ring.pop_front();
         }
+    }
+
+    /// Takes a message out of the ring. Its sender may name it by the place that he was told while it waited.
+    fn recall(
+        &mut self,
+        seq: u64,
+        standing: Standing,
+        recall: &Recall<'_>,
+        now: UnixSeconds,
+    ) -> Result<GroupMessageName, Error> {
+        let sent = |m: &KeptMessage| recall.actor.sent(&m.from, m.name.from_tiny_id.0);
+        let find = |is_it: &dyn Fn(&KeptMessage) -> bool| {
+            self.ring.iter().position(|kept| kept.message.as_ref().is_some_and(is_it))
+        };
+        let place = find(&|m| sent(m) && m.name.seq == seq)
+            .or_else(|| find(&|m| sent(m) && m.told_seq == seq))
+            .or_else(|| find(&|m| m.name.seq == seq));
+        let found = place.and_then(|place| Some((place, self.ring[place].message.as_ref()?)));
+        let (place, message) = found.ok_or(ErrorCode::GroupMessageUnknown)?;
+        let age_s = now.since(message.name.time).as_secs();
+        rules::may_recall(standing, sent(message), age_s, recall.within_s)?;
+        let name = message.name.clone();
+        self.ring.remove(place);
+        Ok(name)
     }
 }
 
@@ -384,8 +430,8 @@ pub(crate) fn resume(
         let Some(room) = app.rooms.find(&group) else { continue };
         let missed: Vec<GroupPiece> = {
             let state = lock(&room.state);
-            let missed = state.ring.iter().filter(|(time, _)| *time >= since);
-            missed.map(|(_, piece)| piece.clone()).collect()
+            let missed = state.ring.iter().filter(|kept| kept.at >= since);
+            missed.map(|kept| kept.piece.clone()).collect()
         };
         if !missed.is_empty() {
             connection.push(&Arc::new(Frame::new(group_frame(&missed))), None);
@@ -447,15 +493,16 @@ pub(crate) fn send(
         }
         // What the sender is told: the message gets its place when it gets its turn.
         let seq = state.seq + 1;
-        state.dedupe.insert(key, now.seconds(), seq);
+        state.dedupe.insert(key.clone(), now.seconds(), seq);
         seq
     };
     let said = GroupSaid {
         group: group.clone(),
-        seq: 0,
+        seq,
         online_only: false,
         origin: message.origin,
         row,
+        overlay: OverlayRow::default(),
         body: Some(message.body.clone()),
         faces: message.faces.clone(),
         name_card: String::new(),
@@ -463,7 +510,9 @@ pub(crate) fn send(
     };
     let (group, priority) = (group.id.clone(), message.priority);
     flow::admit_to_room(node, app, RoomMessage { group, priority, never_dropped, said });
-    Sent { time: now.seconds(), seq }
+    // Others may have been faster to their places.
+    let placed = lock(&room.state).dedupe.find(&key, UnixSeconds(0));
+    Sent { time: now.seconds(), seq: placed.map_or(seq, |(_, seq)| seq) }
 }
 
 /// A message has got its turn.
@@ -481,9 +530,18 @@ pub(crate) fn deliver(node: &Node, app: &App, said: &GroupSaid, hand_on: impl Fn
     let now = node.now();
     let mut state = lock(&room.state);
     let mut said = said.clone();
-    state.place(&mut said, now);
+    let told_seq = state.place(&mut said, now);
     let piece = said.piece();
-    state.remember(&piece, now);
+    let is_message = said.row.tip.is_none();
+    if is_message && told_seq != said.seq {
+        state.dedupe.insert(SendKey::of_row(&said.row), UnixSeconds(said.row.time), said.seq);
+    }
+    let message = is_message.then(|| KeptMessage {
+        name: said.name(),
+        from: said.row.from.clone(),
+        told_seq,
+    });
+    state.remember(&piece, message, now);
     hand_on(piece);
 }
 
@@ -498,8 +556,54 @@ pub(crate) fn pass(
 ) {
     let Some(room) = app.rooms.find(group) else { return };
     let mut state = lock(&room.state);
-    state.remember(&piece, node.now());
+    state.remember(&piece, None, node.now());
     hand_on(piece);
+}
+
+/// Recalls messages that the ring still has: a device that comes back does not get them any more.
+///
+/// # Errors
+/// Of a single message: `GroupMessageUnknown`, those of [`rules::may_recall`].
+pub(crate) fn recall(
+    node: &Node,
+    app: &App,
+    group: &GroupRef,
+    seqs: &[u64],
+    standing: Standing,
+    recall: &Recall<'_>,
+) -> Recalls {
+    let now = node.now().seconds();
+    let (mut recalls, mut messages) = (Vec::new(), Vec::new());
+    let room = app.rooms.find(&group.id);
+    for seq in seqs {
+        let recalled = match &room {
+            Some(room) => lock(&room.state).recall(*seq, standing, recall, now),
+            None => Err(ErrorCode::GroupMessageUnknown.into()),
+        };
+        recalls.push((*seq, recalled.map(|name| messages.push(name))));
+    }
+    if !messages.is_empty() {
+        node.publish(&Event::GroupMessagesRecalled(Arc::new(GroupMessagesRecalled {
+            group: group.clone(),
+            messages,
+            by: recall.actor.user.to_string(),
+            reason: recall.reason.to_owned(),
+            faces: recall.faces.clone(),
+            origin: recall.actor.origin.clone(),
+            only_for: Vec::new(),
+        })));
+    }
+    recalls
+}
+
+/// Forgets what was said up to a message, or all of it: a device that comes back does not get it any more.
+pub(crate) fn clear(app: &App, group: &GroupId, through: Option<u64>) {
+    let Some(room) = app.rooms.find(group) else { return };
+    let is_meant = |kept: &Kept| {
+        let message = kept.message.as_ref();
+        message.is_some_and(|m| through.is_none_or(|through| m.name.seq <= through))
+    };
+    lock(&room.state).ring.retain(|kept| !is_meant(kept));
 }
 
 fn tell_moving(node: &Node, room: &Room, kind: TipKind, user: &UserId, faces: &Arc<Faces>) {
@@ -531,6 +635,7 @@ fn tell_moving(node: &Node, room: &Room, kind: TipKind, user: &UserId, faces: &A
             tip: Some(tip),
             ..GroupMessageRow::default()
         },
+        overlay: OverlayRow::default(),
         body: None,
         faces: faces.clone(),
         name_card: String::new(),
@@ -545,4 +650,58 @@ pub(crate) fn is_room(kind: GroupType) -> bool {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().expect("bookkeeping of rooms does not panic")
+}
+
+#[cfg(test)]
+mod tests {
+    use teahouse_proto::push::UserStatus;
+
+    use super::super::changes::Actor;
+    use super::*;
+
+    /// A room in which each of these said something: sender, its place, and the place that the sender was told.
+    fn room(said: &[(&str, u64, u64)]) -> Room {
+        let id = GroupId::parse("live").expect("valid");
+        let room = Room::new(&GroupRef {
+            app: SdkAppId(1),
+            id,
+            name: Arc::from("live"),
+            kind: GroupType::AvChatRoom,
+        });
+        for (from, seq, told_seq) in said {
+            let user = UserId::parse(from).expect("valid");
+            let piece = GroupPiece::status(&UserStatus { user: &user, status: 1, custom: "" });
+            let row = GroupMessageRow { from_tiny_id: 7, time: 100, ..GroupMessageRow::default() };
+            let message = KeptMessage {
+                name: GroupMessageName::of(*seq, &row),
+                from: (*from).to_owned(),
+                told_seq: *told_seq,
+            };
+            lock(&room.state).remember(&piece, Some(message), UnixMillis(100_000));
+        }
+        room
+    }
+
+    fn recall(room: &Room, user: &str, standing: Standing, seq: u64) -> Result<u64, ErrorCode> {
+        let actor = Actor {
+            user: UserId::parse(user).expect("valid"),
+            tiny_id: Some(TinyId(7)),
+            origin: None,
+        };
+        let recall = Recall { actor: &actor, reason: "", faces: Arc::default(), within_s: 120 };
+        let recalled = lock(&room.state).recall(seq, standing, &recall, UnixSeconds(220));
+        recalled.map(|name| name.seq).map_err(|error| error.code)
+    }
+
+    #[test]
+    fn a_sender_may_name_his_message_by_the_place_that_he_was_told() {
+        let room = room(&[("bob", 1, 1), ("alice", 3, 1), ("alice", 2, 2)]);
+        let by = |user, seq| recall(&room, user, Standing::Stranger, seq);
+        assert_eq!(by("alice", 2), Ok(2), "where it is comes before what she was told");
+        assert_eq!(by("alice", 1), Ok(3));
+        assert_eq!(by("alice", 1), Err(ErrorCode::GroupPermissionDenied), "what is left is Bob's");
+        assert_eq!(by("alice", 3), Err(ErrorCode::GroupMessageUnknown), "it is gone");
+        assert_eq!(recall(&room, "alice", Standing::Owner, 1), Ok(1));
+        assert!(lock(&room.state).ring.is_empty());
+    }
 }

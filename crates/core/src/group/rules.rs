@@ -227,6 +227,28 @@ fn allow(allowed: bool, info: &str) -> Result<(), Error> {
     if allowed { Ok(()) } else { Err(refused(info)) }
 }
 
+/// Whether somebody may recall a message that is `age_s` seconds old. Owner, admins and backends may recall every
+/// message at any time, members their own for `within_s` seconds.
+///
+/// # Errors
+/// `GroupPermissionDenied`, `GroupRecallTooLate`.
+pub(crate) fn may_recall(
+    who: Standing,
+    is_own: bool,
+    age_s: u64,
+    within_s: u32,
+) -> Result<(), Error> {
+    if who.manages() {
+        return Ok(());
+    }
+    allow(is_own, "only the owner and admins recall messages of others")?;
+    if age_s > within_s.into() {
+        let info = format!("the message is {age_s} s old, at most {within_s} s are allowed");
+        return Err(Error::with(ErrorCode::GroupRecallTooLate, info));
+    }
+    Ok(())
+}
+
 impl TypeRules {
     /// Asks for something that only some types have.
     pub(crate) fn offers(&self, offered: bool) -> Result<(), Error> {
@@ -404,6 +426,20 @@ pub(crate) fn check_texts(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn recalls() {
+        let code =
+            |who, is_own, age_s| may_recall(who, is_own, age_s, 120).err().map(|error| error.code);
+        for who in [Standing::Backend, Standing::Owner, Standing::Admin] {
+            assert_eq!(code(who, false, u64::MAX), None);
+        }
+        for who in [Standing::Member, Standing::Stranger] {
+            assert_eq!(code(who, false, 0), Some(ErrorCode::GroupPermissionDenied));
+            assert_eq!(code(who, true, 120), None);
+            assert_eq!(code(who, true, 121), Some(ErrorCode::GroupRecallTooLate));
+        }
+    }
 
     #[test]
     fn every_type_has_rules() {

@@ -20,7 +20,6 @@ use teahouse_proto::time::{UnixMillis, UnixSeconds};
 use teahouse_store::{Direction, Partition};
 
 use super::history::{self, Budget, Range, Stored};
-use super::uncounted::Uncounted;
 use super::{Ends, PairState};
 use crate::app::App;
 use crate::conversation::View;
@@ -30,14 +29,15 @@ use crate::event::{
     Event, MessageModified, MessageName, MessageWithdrawn, MessagesConfirmed, Origin,
 };
 use crate::node::{Node, decode_row};
+use crate::numbers::Numbers;
 use crate::rows::{
-    ChangeRow, ConversationRow, Home, MessageFlags, MessagePlace, ModifiedRow, OverlayRow, PairRow,
-    UncountedRow, WithdrawnRow, key,
+    ChangeRow, ConversationRow, Home, MessageFlags, MessagePlace, ModifiedRow, NumbersRow,
+    OverlayRow, PairRow, WithdrawnRow, key,
 };
 
-/// Messages in a pair's log of changes. A device that has missed more changes learns the others from the
+/// Messages in a conversation's log of changes. A device that has missed more changes learns the others from the
 /// history.
-const LOG_MAX: u64 = 200;
+pub(crate) const LOG_MAX: u64 = 200;
 const AT_ONCE: usize = 16;
 
 /// Changes a pair from rows that are not in memory: `load` reads them, `apply` runs under the lock. It
@@ -73,7 +73,7 @@ where
 pub(super) struct Loaded {
     /// In the order in which they were named; one that is not there is missing.
     messages: Vec<Option<Stored>>,
-    uncounted: [Uncounted; 2],
+    uncounted: [Numbers; 2],
 }
 
 impl Loaded {
@@ -112,18 +112,18 @@ pub(super) async fn load(
     let counted: BTreeSet<(bool, u64)> = messages
         .iter()
         .flatten()
-        .filter_map(|m| Some((m.row.from_high, Uncounted::chunk_of(m.counted_as()?))))
+        .filter_map(|m| Some((m.row.from_high, Numbers::chunk_of(m.counted_as()?))))
         .collect();
     let partition = Home::Pair(app.id(), ends.pair()).partition();
     let keys: Vec<(Partition, Bytes)> = counted
         .iter()
         .map(|(high, chunk)| (partition.clone(), key::uncounted(*high, *chunk)))
         .collect();
-    let mut uncounted = [Uncounted::default(), Uncounted::default()];
+    let mut uncounted = [Numbers::default(), Numbers::default()];
     for ((high, chunk), row) in counted.iter().zip(node.store().get_many(&keys).await?) {
-        let row: Option<UncountedRow> = row.map(|row| decode_row(&row)).transpose()?;
+        let row: Option<NumbersRow> = row.map(|row| decode_row(&row)).transpose()?;
         if let Some(row) = row {
-            uncounted[usize::from(*high)].insert_row(*chunk, &row);
+            uncounted[usize::from(*high)].add(*chunk, &row.bits);
         }
     }
     Ok(Loaded { messages, uncounted })
@@ -133,7 +133,7 @@ pub(super) async fn load(
 pub(super) struct Edit {
     pub(super) head: PairRow,
     now: UnixSeconds,
-    uncounted: [Uncounted; 2],
+    uncounted: [Numbers; 2],
     writes: Change,
     chunks: BTreeSet<(bool, u64)>,
 }
@@ -193,7 +193,7 @@ impl Edit {
         let Some(number) = stored.counted_as() else { return };
         let high = stored.row.from_high;
         self.uncounted[usize::from(high)].insert(number);
-        self.chunks.insert((high, Uncounted::chunk_of(number)));
+        self.chunks.insert((high, Numbers::chunk_of(number)));
         let side = self.head.side_mut(high);
         side.uncounted_through = side.uncounted_through.max(number);
     }
@@ -258,7 +258,8 @@ pub(crate) async fn withdraw(
             let info = format!("the message is {age_s} s old, at most {within_s} s are allowed");
             return Err(Error::with(ErrorCode::RecallTooLate, info).into());
         }
-        let withdrawn = WithdrawnRow { by: by.to_owned(), at: now.seconds().0 };
+        let (by_whom, at) = (by.to_owned(), now.seconds().0);
+        let withdrawn = WithdrawnRow { by: by_whom, at, reason: String::new() };
         let overlay =
             OverlayRow { withdrawn: Some(withdrawn), modified: None, ..stored.overlay.clone() };
         edit.lay_over(stored, overlay, true);
@@ -283,7 +284,6 @@ pub(crate) struct Modification {
     pub(crate) seen: Option<u32>,
     /// The largest body and custom data together, and the code of a larger one.
     pub(crate) bytes_max: (usize, ErrorCode),
-    pub(crate) origin: Option<Origin>,
 }
 
 /// What a message says now.
@@ -309,6 +309,7 @@ pub(crate) async fn modify(
     ends: &Ends,
     key: MsgKey,
     modification: &Modification,
+    origin: Option<Origin>,
 ) -> Outcome<Content> {
     let load = || load(node, app, ends, std::slice::from_ref(&key), SentBy::Own);
     edit(node, app, ends, load, |loaded, state, change| {
@@ -322,26 +323,15 @@ pub(crate) async fn modify(
             msg_version: stored.version(),
             cloud_custom_data: stored.row.cloud_custom_data.clone(),
         };
-        if let Some(seen) = modification.seen.filter(|seen| *seen != present.msg_version) {
-            let info = format!("the message has version {}, not {seen}", present.msg_version);
-            let present = serde_json::value::to_raw_value(&present).expect("a message is JSON");
-            let conflict = Error::with(ErrorCode::ModifyConflict, info).with_extra(present);
-            return Err(conflict.into());
-        }
         let content = modification.apply(present)?;
-        let modified = ModifiedRow {
-            version: content.msg_version,
-            body: content.msg_body.as_json().to_owned(),
-            cloud_custom_data: content.cloud_custom_data.clone(),
-        };
-        let overlay = OverlayRow { modified: Some(modified), ..stored.overlay.clone() };
+        let overlay = OverlayRow { modified: Some(content.row()), ..stored.overlay.clone() };
         edit.lay_over(stored, overlay, true);
         change.event(Event::MessageModified(Arc::new(MessageModified {
             message: name_of(app, ends, stored, edit.number()),
             body: content.msg_body.clone(),
             version: content.msg_version,
             cloud_custom_data: content.cloud_custom_data.clone(),
-            origin: modification.origin.clone(),
+            origin: origin.clone(),
         })));
         edit.finish(state, change);
         Ok(Some(content))
@@ -349,8 +339,28 @@ pub(crate) async fn modify(
     .await
 }
 
+impl Content {
+    /// As it is stored.
+    pub(crate) fn row(&self) -> ModifiedRow {
+        ModifiedRow {
+            version: self.msg_version,
+            body: self.msg_body.as_json().to_owned(),
+            cloud_custom_data: self.cloud_custom_data.clone(),
+        }
+    }
+}
+
 impl Modification {
-    fn apply(&self, present: Content) -> Result<Content, Error> {
+    /// What a message says afterwards that says `present` now.
+    ///
+    /// # Errors
+    /// `ModifyConflict`, with `present`, when it has another version than was seen; too long.
+    pub(crate) fn apply(&self, present: Content) -> Result<Content, Error> {
+        if let Some(seen) = self.seen.filter(|seen| *seen != present.msg_version) {
+            let info = format!("the message has version {}, not {seen}", present.msg_version);
+            let present = serde_json::value::to_raw_value(&present).expect("a message is JSON");
+            return Err(Error::with(ErrorCode::ModifyConflict, info).with_extra(present));
+        }
         let content = Content {
             msg_body: self.body.clone().unwrap_or(present.msg_body),
             msg_version: present.msg_version + 1,

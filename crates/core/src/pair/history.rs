@@ -23,7 +23,7 @@ const ANSWER_BYTES_MAX: usize = 8 * 1024 * 1024;
 const ROWS_A_STEP: usize = 64;
 
 /// What stands in the place of a withdrawn message's body: clients leave out a message without elements.
-static WITHDRAWN_BODY: LazyLock<MessageBody> = LazyLock::new(|| {
+pub(crate) static WITHDRAWN_BODY: LazyLock<MessageBody> = LazyLock::new(|| {
     let empty = r#"[{"MsgType":"TIMTextElem","MsgContent":{"Text":""}}]"#;
     MessageBody::from_stored(empty.to_owned()).expect("JSON")
 });

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::ser::{SerializeMap, Serializer};
 use serde::{Deserialize, Serialize};
 
-use super::one_or_zero;
+use super::{RevokerInfo, one_or_zero};
 use crate::group::{ApplyJoinOption, GroupType, InviteJoinOption, Priority, Switch};
 use crate::ids::{GroupId, TinyId, UserId};
 use crate::message::{MessageBody, SendControl};
@@ -25,8 +25,13 @@ pub const EVENT_PASSING_TIP: u32 = 6;
 /// `Event` of what is told to those who are mentioned.
 pub const EVENT_AT: u32 = 12;
 
+/// `Event` of what a modified message of a group says now.
+pub const EVENT_GROUP_MODIFIED: u32 = 19;
+
 /// `IsPlaceMsg` of a message that is not there any more.
 pub const PLACE_GONE: u8 = 1;
+/// `IsPlaceMsg` of a message that was recalled.
+pub const PLACE_RECALLED: u8 = 2;
 
 /// A message or tip of a group, as it is pushed and as it stands in the history.
 #[derive(Debug, Clone, Serialize)]
@@ -70,8 +75,11 @@ pub struct GroupMessage<'a> {
     /// For online members only, not stored.
     #[serde(serialize_with = "one_or_zero")]
     pub online_only_flag: bool,
-    /// 0, or [`PLACE_GONE`].
+    /// 0, [`PLACE_GONE`] or [`PLACE_RECALLED`].
     pub is_place_msg: u8,
+    /// Who recalled it and why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub revoker_info: Option<RevokerInfo<'a>>,
     /// Left out when nothing is set.
     #[serde(skip_serializing_if = "SendControl::is_default")]
     pub send_msg_control: SendControl,
@@ -632,6 +640,85 @@ impl Serialize for GroupRead<'_> {
         map.serialize_entry("MsgBody", &body)?;
         map.end()
     }
+}
+
+/// A message of a group, as a notice of its recall names it.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct RecalledMessage<'a> {
+    /// The group.
+    pub group_id: &'a GroupId,
+    /// Its place in the group.
+    pub msg_seq: u64,
+    /// Chosen by the sender.
+    pub msg_random: u32,
+    /// When the server accepted it.
+    pub msg_time_stamp: UnixSeconds,
+    /// The sender's clock.
+    pub msg_client_time: UnixSeconds,
+    /// Internal number of the sender.
+    pub tiny_id: TinyId,
+    /// Who has recalled it.
+    pub revoker_info: RevokerInfo<'a>,
+}
+
+/// Messages of a group were recalled. Clients take one off the unread count for each.
+#[derive(Debug, Clone)]
+pub struct GroupRecall<'a> {
+    /// The group; as sender whoever has recalled them.
+    pub group: GroupInfo<'a>,
+    /// Who has recalled them, and why.
+    pub revoker_info: RevokerInfo<'a>,
+    /// When.
+    pub time: UnixSeconds,
+    /// At least one.
+    pub messages: Vec<RecalledMessage<'a>>,
+}
+
+impl Serialize for GroupRecall<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        #[serde(rename_all = "PascalCase")]
+        struct Body<'a> {
+            group_withdraw_info_array: &'a [RecalledMessage<'a>],
+        }
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("Event", &EVENT_NOTICE)?;
+        map.serialize_entry("From_Account", SYSTEM_ACCOUNT)?;
+        map.serialize_entry("ToGroupId", self.group.group_id)?;
+        map.serialize_entry("MsgTimeStamp", &self.time)?;
+        map.serialize_entry("GroupInfo", &self.group)?;
+        map.serialize_entry("RevokerInfo", &self.revoker_info)?;
+        map.serialize_entry("MsgBody", &Body { group_withdraw_info_array: &self.messages })?;
+        map.end()
+    }
+}
+
+/// What a modified message of a group says now.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct ModifiedGroupMessage<'a> {
+    /// The group.
+    pub group_id: &'a GroupId,
+    /// Its sender.
+    #[serde(rename = "From_Account")]
+    pub from: &'a str,
+    /// Its place in the group.
+    pub msg_seq: u64,
+    /// Chosen by the sender.
+    pub msg_random: u32,
+    /// When the server accepted it.
+    pub msg_time: UnixSeconds,
+    /// The sender's clock.
+    pub msg_client_time: UnixSeconds,
+    /// Internal number of the sender.
+    pub tiny_id: TinyId,
+    /// The elements.
+    pub msg_body: &'a MessageBody,
+    /// Rises with each modification.
+    pub msg_version: u32,
+    /// Goes along with the message; may be empty.
+    pub cloud_custom_data: &'a str,
 }
 
 #[cfg(test)]

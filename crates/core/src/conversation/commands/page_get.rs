@@ -7,8 +7,8 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use teahouse_proto::group::GroupType;
-use teahouse_proto::ids::{GroupId, TinyId, UserId};
-use teahouse_proto::push::{EVENT_TIP, MSG_FLAG_RECALLED, standard_marks};
+use teahouse_proto::ids::{GroupId, UserId};
+use teahouse_proto::push::{EVENT_TIP, MSG_FLAG_RECALLED, PLACE_RECALLED, standard_marks};
 use teahouse_proto::time::{UnixMillis, UnixSeconds};
 
 use super::{C2C, Cursor, FolderItem, GROUP, Page, owner, page};
@@ -20,12 +20,13 @@ use crate::conversation::missed::{self, Asked};
 use crate::conversation::{self, Listed, Summary, read_mark, summaries};
 use crate::entity::in_parallel;
 use crate::error::Outcome;
-use crate::group;
 use crate::group::history::Wanted;
 use crate::group::message::GroupSaid;
+use crate::group::{self, changes};
 use crate::operation::Operation;
 use crate::pair::history::{self, Stored};
 use crate::profile;
+use crate::push;
 use crate::request;
 
 pub(crate) const OPERATION: Operation<Request, Response> =
@@ -123,6 +124,7 @@ struct GroupItem {
     /// A message, or a tip with its event; absent when it is not stored any more.
     #[serde(skip_serializing_if = "Option::is_none")]
     last_msg: Option<LastOfGroup>,
+    /// 2: the last message was recalled.
     last_msg_flags: u32,
     unread_msg_count: u64,
     /// What of it does not count: it is left out of the count already.
@@ -173,9 +175,20 @@ struct LastBody {
     #[schemars(with = "Vec<serde_json::Value>")]
     msg_body: Box<RawValue>,
     cloud_custom_data: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    revoker_info: Option<Revoker>,
+}
+
+/// Who has recalled a message.
+#[derive(Debug, Serialize, JsonSchema)]
+struct Revoker {
+    #[serde(rename = "Revoker_Account")]
+    account: String,
 }
 
 const AT_ONCE: usize = 32;
+/// A message that waits for longer than this between its second and its push has a disk that stalls.
+const PUBLISHED_S: u64 = 2;
 
 const WANTED: conversation::Wanted = conversation::Wanted { pinned_first: true, empty_too: false };
 
@@ -192,7 +205,13 @@ pub(crate) async fn run(caller: Caller, request: Request) -> Outcome<Response> {
             let begun = caller.now().seconds();
             Page { begun, listed: undelivered(&caller, identity, cursor.begun).await?, next: None }
         }
-        Who::User(_) | Who::Admin(_) | Who::Guest { .. } | Who::System => {
+        Who::User(identity) => {
+            if cursor.index == 0 && is_resumed(identity) {
+                tell_changes_since_login(&caller, identity).await?;
+            }
+            page(&caller, &user, WANTED, cursor).await?
+        }
+        Who::Admin(_) | Who::Guest { .. } | Who::System => {
             page(&caller, &user, WANTED, cursor).await?
         }
     };
@@ -215,13 +234,28 @@ async fn has_list(caller: &Caller, identity: &Identity, cursor: Cursor) -> Outco
     if cursor.begun.0 > 0 {
         return Ok(true);
     }
-    let resumed = identity.connection.with_session(|session| session.is_some_and(|s| s.resumed));
-    Ok(resumed && missed::has_list(caller.node(), caller.app(), identity).await?)
+    Ok(is_resumed(identity) && missed::has_list(caller.node(), caller.app(), identity).await?)
+}
+
+/// Whether the client came back with what it had before.
+fn is_resumed(identity: &Identity) -> bool {
+    identity.connection.with_session(|session| session.is_some_and(|s| s.resumed))
+}
+
+/// A device that asks for its whole list has its messages all the same: all those that came since its login.
+async fn tell_changes_since_login(caller: &Caller, identity: &Identity) -> Outcome<()> {
+    let (node, app) = (caller.node(), caller.app());
+    let logged_in = missed::logged_in(node, app, identity).await?;
+    let since = missed::since(node, app, identity, Asked::List(logged_in)).await?;
+    let groups = groups::summaries(node, app, &identity.user).await?;
+    tell_changes(caller, identity, &groups, since).await
 }
 
 /// The conversations that have changed too much for the following `getmsg`.
 ///
-/// Of groups all that have changed: clients pull what they miss of them.
+/// Of groups all that have changed: clients pull what they miss of them. What has become of messages that they may
+/// have is told before the answer, since clients take each recalled one off the count that they have, and then take
+/// over that of the answer.
 async fn undelivered(
     caller: &Caller,
     identity: &Identity,
@@ -233,11 +267,40 @@ async fn undelivered(
     let since = missed::since(node, app, identity, Asked::List(asked)).await?;
     let missed = missed::missed(node, app, identity, &summaries, since).await?;
     let too_many = missed.into_iter().filter(|m| !m.complete && m.summary.is_listed());
+    // What was on its way to the disk when the device got its last list has an earlier second.
+    let since = since.minus_seconds(PUBLISHED_S);
     let groups = groups::summaries(node, app, &identity.user).await?;
-    let is_new = |group: &GroupSummary| group.is_listed() && group.head.last_time >= since.0;
+    tell_changes(caller, identity, &groups, since).await?;
+    let is_new = |group: &GroupSummary| {
+        group.is_listed() && group.head.last_time.max(group.head.logged_at) >= since.0
+    };
     let groups = groups.into_iter().filter(is_new);
     let groups = groups.map(|group| Listed::Group(Box::new(group)));
     Ok(too_many.map(|m| Listed::Pair(Box::new(m.summary))).chain(groups).collect())
+}
+
+/// Tells a device that was away what was recalled and modified in the groups with the latest changes.
+async fn tell_changes(
+    caller: &Caller,
+    identity: &Identity,
+    groups: &[GroupSummary],
+    since: UnixSeconds,
+) -> Outcome<()> {
+    const GROUPS_MAX: usize = 100;
+    let (node, app) = (caller.node(), caller.app());
+    let is_changed = |group: &&GroupSummary| group.head.logged_at >= since.0.max(1);
+    let mut latest: Vec<GroupSummary> = groups.iter().filter(is_changed).cloned().collect();
+    latest.sort_by_key(|group| std::cmp::Reverse(group.head.logged_at));
+    latest.truncate(GROUPS_MAX);
+    let changed = in_parallel(latest, AT_ONCE, |group| async move {
+        changes::changed_since(node, app, &group, since).await
+    });
+    for changed in changed.await {
+        if let Some(frame) = push::group_changes(node, &changed?) {
+            identity.connection.push_past_sync(&frame);
+        }
+    }
+    Ok(())
 }
 
 async fn items(caller: &Caller, user: &UserId, listed: Vec<Listed>) -> Outcome<Vec<SessionItem>> {
@@ -274,14 +337,7 @@ async fn items(caller: &Caller, user: &UserId, listed: Vec<Listed>) -> Outcome<V
 async fn group_item(caller: &Caller, summary: GroupSummary) -> Outcome<GroupItem> {
     let (node, app) = (caller.node(), caller.app());
     let (seq, msg_time) = summary.shown();
-    let wanted = Wanted {
-        group: summary.reference(app),
-        incarnation: summary.row.incarnation,
-        first: summary.row.cleared_through + 1,
-        last: seq,
-        count: 1,
-        viewer: Some(TinyId(summary.member.tiny_id)),
-    };
+    let wanted = Wanted { last: seq, ..summary.wanted(app, 1) };
     let last = match seq {
         0 => None,
         _ => group::history::page(node, app, &wanted).await?.messages.pop(),
@@ -296,14 +352,20 @@ async fn group_item(caller: &Caller, summary: GroupSummary) -> Outcome<GroupItem
         from_nick: last.as_ref().map(GroupSaid::sender_nick).unwrap_or_default().to_owned(),
         from_card: last.as_ref().map(|last| last.name_card.clone()).unwrap_or_default(),
         from,
+        last_msg_flags: match last.as_ref().and_then(GroupSaid::revoker_info) {
+            Some(_) => u32::from(PLACE_RECALLED),
+            None => 0,
+        },
         last_msg: last.map(|last| match last.row.tip {
             Some(_) => LastOfGroup::Tip { event: EVENT_TIP, group_tips: last.to_json() },
             None => LastOfGroup::Message(LastBody {
                 msg_body: last.body_json(),
                 cloud_custom_data: last.row.cloud_custom_data.clone(),
+                revoker_info: last
+                    .revoker_info()
+                    .map(|by| Revoker { account: by.revoker.to_owned() }),
             }),
         }),
-        last_msg_flags: 0,
         unread_msg_count,
         group_ignored_unread_seq_count: 0,
         msg_group_readed_seq: row.read_seq,
@@ -364,6 +426,7 @@ fn last_message(summary: &Summary, last: &Stored) -> LastMessage {
         last_msg: LastBody {
             msg_body: serde_json::value::to_raw_value(message.msg_body).expect("a body is JSON"),
             cloud_custom_data: message.cloud_custom_data.to_owned(),
+            revoker_info: message.revoker_info.map(|by| Revoker { account: by.revoker.to_owned() }),
         },
     }
 }

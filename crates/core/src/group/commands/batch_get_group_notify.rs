@@ -1,5 +1,7 @@
 //! `group_open_http_svc/batch_get_group_notify`: what changed in groups (recalled messages) while a
-//! client was away.
+//! client was away. There is never anything left to tell: a client asks for its conversations first, and gets it with
+//! them (`page_get`). It asks here for some of its groups only, and the older package takes what is told here off a
+//! count that is right already.
 //!
 //! Callers: users.
 

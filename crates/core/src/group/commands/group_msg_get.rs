@@ -12,7 +12,7 @@ use crate::caller::{Caller, Who};
 use crate::conversation;
 use crate::error::Outcome;
 use crate::group;
-use crate::group::history::{self, Wanted};
+use crate::group::history::{self, Recalled, Wanted};
 use crate::operation::Operation;
 use crate::request;
 
@@ -27,9 +27,9 @@ request! {
         req_msg_seq: Option<u64> = "ReqMsgSeq",
         /// Messages wanted, 1 to 100; 20 when absent.
         req_msg_number: Option<u64> = "ReqMsgNumber",
-        /// 1: recalled messages leave a place. Nothing can be recalled yet.
+        /// 1: recalled messages leave a place (`IsPlaceMsg` 2), without what they said; else they are left out.
         with_recalled_msg: Option<u32> = "WithRecalledMsg",
-        /// Single messages by sequence number.
+        /// Single messages by sequence number; more than 100 are cut.
         req_msg_seq_list: Option<Vec<u64>> = "ReqMsgSeqList",
     }
 }
@@ -53,6 +53,7 @@ pub(crate) struct Response {
 
 const COUNT_DEFAULT: u64 = 20;
 const COUNT_MAX: u64 = 100;
+const SEQS_MAX: usize = 100;
 
 pub(crate) async fn run(caller: Caller, request: Request) -> Outcome<Response> {
     let Who::User(identity) = caller.who() else { return Err(ErrorCode::CallerNotLoggedIn.into()) };
@@ -69,10 +70,15 @@ pub(crate) async fn run(caller: Caller, request: Request) -> Outcome<Response> {
         let wanted = Wanted {
             group: state.reference(app.id(), id)?,
             incarnation: state.head.incarnation,
-            first: member.first_seq.max(state.head.first_live),
+            first: state.first_seen(member),
             last: highest.min(state.head.last),
             count: request.req_msg_number.unwrap_or(COUNT_DEFAULT).clamp(1, COUNT_MAX),
             viewer: Some(identity.tiny_id),
+            is_changed: state.head.changes > 0,
+            recalled: match request.with_recalled_msg {
+                Some(1) => Recalled::Place,
+                Some(_) | None => Recalled::Out,
+            },
         };
         Ok((state.head.last, wanted))
     })?;
@@ -81,7 +87,10 @@ pub(crate) async fn run(caller: Caller, request: Request) -> Outcome<Response> {
     let cleared = row.filter(|row| row.incarnation == wanted.incarnation);
     wanted.first = wanted.first.max(cleared.map_or(1, |row| row.cleared_through + 1));
     let messages = match &request.req_msg_seq_list {
-        Some(seqs) => history::at(node, app, &wanted, seqs).await?,
+        Some(seqs) => {
+            let seqs = &seqs[..seqs.len().min(SEQS_MAX)];
+            history::at(node, app, &wanted, seqs).await?
+        }
         None => {
             let page = history::page(node, app, &wanted).await?;
             let next = if page.first > wanted.first { page.first - 1 } else { 0 };

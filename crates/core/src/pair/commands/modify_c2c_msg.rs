@@ -75,8 +75,7 @@ pub(crate) async fn run(caller: Caller, request: Request) -> Outcome<Response> {
         cloud_custom_data: request.cloud_custom_data,
         seen: (!by_admin).then(|| request.msg_version.unwrap_or_default()),
         bytes_max: (max, too_long),
-        origin: caller.origin_of_both(),
     };
-    let (node, app) = (caller.node(), caller.app());
-    Ok(Response(changes::modify(node, app, &ends, key, &modification).await?))
+    let (node, app, origin) = (caller.node(), caller.app(), caller.origin_of_both());
+    Ok(Response(changes::modify(node, app, &ends, key, &modification, origin).await?))
 }
