@@ -52,6 +52,7 @@ pub(crate) enum Purpose {
     GroupDeed { deed: usize },
     GroupMark { mark: usize },
     GroupPage { group: usize },
+    GroupChange { change: usize },
     Other,
     Logout,
 }
@@ -442,6 +443,9 @@ impl Device {
             let mark = &mut context.ledger.groups.marks[mark];
             (mark.done, mark.over) = (done, context.step);
         }
+        if let Purpose::GroupChange { change } = asked.purpose {
+            context.ledger.groups.change_answered(change, done, context.step);
+        }
         let is_session_over = matches!(code, 1002 | 20_002 | 70_001 | 70_052);
         match asked.purpose {
             Purpose::Login { .. } => {
@@ -468,6 +472,7 @@ impl Device {
             | Purpose::GroupDeed { .. }
             | Purpose::GroupMark { .. }
             | Purpose::GroupPage { .. }
+            | Purpose::GroupChange { .. }
             | Purpose::Other => {}
         }
     }
@@ -527,7 +532,8 @@ impl Device {
                 (mark.done, mark.over) = (Truth::Yes, context.step);
                 Ok(())
             }
-            Purpose::GroupPage { group } => self.pulled(group, body, context),
+            Purpose::GroupPage { group } => self.pulled(group, body, asked.asked, context),
+            Purpose::GroupChange { change } => self.group_change_answered(change, body, context),
             Purpose::Other => Ok(()),
             Purpose::Logout => {
                 self.forget_everything();

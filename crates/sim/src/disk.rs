@@ -14,6 +14,8 @@ use teahouse_store::{
     Write, family,
 };
 
+use crate::group_changes::{MODIFICATION, RECALL};
+
 /// A message row in a commit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct MessageRow {
@@ -45,11 +47,32 @@ pub(crate) struct GroupWrite {
     pub(crate) group: String,
     pub(crate) incarnation: u64,
     pub(crate) born: bool,
-    pub(crate) joined: Vec<usize>,
+    /// Members whose rows are written, and the numbers of their memberships: new ones, or those that they have.
+    pub(crate) members: Vec<(usize, u64)>,
     pub(crate) left: Vec<usize>,
     /// Sequence numbers, and the numbers that the simulation has written into them; tips have none.
     pub(crate) messages: Vec<(u64, Option<u32>)>,
+    /// What has become of earlier messages.
+    pub(crate) overlays: Vec<(u64, Overlay)>,
     keys: Vec<(Partition, Bytes)>,
+}
+
+/// What has become of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Overlay {
+    /// By the change of this number; by a backend that tells nobody if there is none.
+    Recalled(Option<u32>),
+    /// By the change of this number.
+    Modified(u32),
+}
+
+impl Overlay {
+    fn of(row: &[u8]) -> Self {
+        match (marked(row, RECALL), marked(row, MODIFICATION)) {
+            (None, Some(change)) => Self::Modified(change),
+            (change, _) => Self::Recalled(change),
+        }
+    }
 }
 
 /// What the simulation wants to know of a commit.
@@ -128,11 +151,16 @@ impl Disk {
 
 /// The number in a message's text, `#7#`; the bytes around it may be anything.
 pub(crate) fn message_number(bytes: &[u8]) -> Option<u32> {
-    let marks = bytes.iter().enumerate().filter(|(_, byte)| **byte == b'#');
+    marked(bytes, b'#')
+}
+
+/// The number between two marks.
+pub(crate) fn marked(bytes: &[u8], mark: u8) -> Option<u32> {
+    let marks = bytes.iter().enumerate().filter(|(_, byte)| **byte == mark);
     marks.map(|(at, _)| &bytes[at + 1..]).find_map(|rest| {
         let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
         let number = std::str::from_utf8(&rest[..digits]).ok()?.parse().ok()?;
-        (rest.get(digits) == Some(&b'#')).then_some(number)
+        (rest.get(digits) == Some(&mark)).then_some(number)
     })
 }
 
@@ -156,14 +184,52 @@ fn written(commit: &Commit) -> Written {
     }
 }
 
+/// Field of a member's row.
+const JOINED_AS: u64 = 4;
+
+/// A number among the fields of a protobuf message.
+fn varint(mut row: &[u8], wanted: u64) -> Option<u64> {
+    fn read(row: &mut &[u8]) -> Option<u64> {
+        let mut number = 0;
+        for shift in (0..64).step_by(7) {
+            let (byte, rest) = row.split_first()?;
+            *row = rest;
+            number |= u64::from(byte & 0x7f) << shift;
+            if byte & 0x80 == 0 {
+                return Some(number);
+            }
+        }
+        None
+    }
+    while !row.is_empty() {
+        let key = read(&mut row)?;
+        match key & 7 {
+            0 => {
+                let number = read(&mut row)?;
+                if key >> 3 == wanted {
+                    return Some(number);
+                }
+            }
+            1 => row = row.get(8..)?,
+            2 => {
+                let length = usize::try_from(read(&mut row)?).ok()?;
+                row = row.get(length..)?;
+            }
+            5 => row = row.get(4..)?,
+            _ => return None,
+        }
+    }
+    None
+}
+
 /// All rows of a group begin with their family and the number of the group under its id.
 fn group_write(commit: &Commit) -> Option<GroupWrite> {
     const INFO: u8 = 0x28;
     const MEMBER: u8 = 0x29;
+    const OVERLAY: u8 = 0x70;
     let name = commit.partition.as_bytes().get(5..)?;
     let group = std::str::from_utf8(name).ok()?.to_owned();
     let mut wanted = GroupWrite { group, ..GroupWrite::default() };
-    let mut members = Vec::new();
     let user =
         |rest: &[u8]| std::str::from_utf8(rest).ok()?.strip_prefix('u')?.parse::<usize>().ok();
     for write in &commit.writes {
@@ -178,20 +244,24 @@ fn group_write(commit: &Commit) -> Option<GroupWrite> {
         let of = u64::from_be_bytes(*number);
         match (key[0], value) {
             (INFO, Some(_)) => wanted.born = true,
-            (MEMBER, Some(_)) => members.extend(user(rest)),
+            (MEMBER, Some(value)) => {
+                let number = varint(value, JOINED_AS).unwrap_or_default();
+                wanted.members.extend(user(rest).map(|user| (user, number)));
+            }
             (MEMBER, None) => wanted.left.extend(user(rest)),
             (family::LOG, Some(value)) => {
                 let seq = u64::from_be_bytes(rest.try_into().ok()?);
                 wanted.messages.push((seq, message_number(value)));
                 wanted.keys.push((commit.partition.clone(), key.clone()));
             }
+            (OVERLAY, Some(value)) => {
+                let seq = u64::from_be_bytes(rest.try_into().ok()?);
+                wanted.overlays.push((seq, Overlay::of(value)));
+                wanted.keys.push((commit.partition.clone(), key.clone()));
+            }
             _ => continue,
         }
         wanted.incarnation = of;
-    }
-    // With a message its sender's row is written, too.
-    if wanted.messages.iter().all(|(_, message)| message.is_none()) {
-        wanted.joined = members;
     }
     (wanted.incarnation > 0).then_some(wanted)
 }
@@ -277,6 +347,16 @@ fn slowly<'a, T: Send + 'a>(answer: BoxFuture<'a, T>) -> BoxFuture<'a, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_field_is_found_behind_others_of_all_kinds() {
+        // 1: 300, 2: "ab", 3: four bytes, 5: eight bytes, 4: 7
+        let row = b"\x08\xac\x02\x12\x02ab\x1d\0\0\0\0\x29\0\0\0\0\0\0\0\0\x20\x07";
+        for (field, number) in [(1, Some(300)), (4, Some(7)), (2, None), (6, None)] {
+            assert_eq!(varint(row, field), number);
+        }
+        assert_eq!(varint(b"\x12\x09a", 4), None);
+    }
 
     #[test]
     fn a_number_is_found_among_other_bytes() {

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::disk::GroupWrite;
+use crate::group_changes::{Asked, Became};
 use crate::ledger::{Author, NEVER, Step, Truth};
 use crate::{Broken, Check, broken};
 
@@ -38,16 +39,19 @@ pub(crate) struct GroupMessage {
 }
 
 /// One place of a group's history: a message, or a tip.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Stored {
     pub(crate) message: Option<u32>,
     pub(crate) step: Step,
+    pub(crate) became: Became,
 }
 
 /// Somebody's time in a group, in terms of its history.
 #[derive(Debug, Clone)]
 pub(crate) struct Membership {
     pub(crate) user: usize,
+    /// As the store calls it.
+    number: u64,
     /// Sequence number before which he came.
     pub(crate) after: u64,
     /// The last one that was his.
@@ -60,6 +64,7 @@ pub(crate) struct Membership {
 pub(crate) struct Incarnation {
     pub(crate) stored: Vec<Stored>,
     pub(crate) memberships: Vec<Membership>,
+    pub(crate) born: Step,
     /// The latest decision to send of all that is stored: what follows was accepted later.
     newest: Step,
 }
@@ -74,8 +79,8 @@ impl Incarnation {
     }
 
     /// Everything with its sequence number.
-    pub(crate) fn places(&self) -> impl Iterator<Item = (u64, &Stored)> {
-        (1..).zip(&self.stored)
+    pub(crate) fn places(&self) -> impl DoubleEndedIterator<Item = (u64, &Stored)> {
+        self.stored.iter().enumerate().map(|(place, stored)| (place as u64 + 1, stored))
     }
 
     /// How much was there at a step.
@@ -110,6 +115,8 @@ pub(crate) enum What {
     Out(usize),
     Mute(usize),
     Unmute(usize),
+    MakeAdmin(usize),
+    MakeMember(usize),
     Dismiss,
     /// An account is deleted; it leaves its groups a moment later.
     Gone(usize),
@@ -121,6 +128,8 @@ pub(crate) enum Fact {
     Exists,
     Member(usize),
     Muted(usize),
+    /// Owner or admin.
+    Manages(usize),
 }
 
 impl What {
@@ -131,6 +140,11 @@ impl What {
             (Self::Dismiss, _) | (Self::Create(..), Fact::Muted(_)) => Some(false),
             (Self::Create(owner, other), Fact::Member(user)) => {
                 Some([owner, other].contains(&user))
+            }
+            (Self::Create(owner, _), Fact::Manages(user)) => Some(owner == user),
+            (Self::MakeAdmin(who), Fact::Manages(user)) => (who == user).then_some(true),
+            (Self::MakeMember(who) | Self::Out(who) | Self::Gone(who), Fact::Manages(user)) => {
+                (who == user).then_some(false)
             }
             (Self::In(who), Fact::Member(user)) => (who == user).then_some(true),
             (Self::Out(who) | Self::Gone(who), Fact::Member(user)) => {
@@ -175,6 +189,7 @@ pub(crate) struct Groups {
     incarnations: BTreeMap<usize, Vec<(u64, Incarnation)>>,
     pub(crate) deeds: Vec<Deed>,
     pub(crate) marks: Vec<GroupMark>,
+    pub(crate) changes: Vec<Asked>,
 }
 
 impl Groups {
@@ -201,7 +216,10 @@ impl Groups {
                 return Err(broken(format!("g{group} is made again with a smaller number")));
             }
             if known.last().is_none_or(|(number, _)| *number != write.incarnation) {
-                known.push((write.incarnation, Incarnation::default()));
+                known.push((
+                    write.incarnation,
+                    Incarnation { born: step, ..Incarnation::default() },
+                ));
             }
         }
         let place = known.iter().position(|(number, _)| *number == write.incarnation);
@@ -210,26 +228,42 @@ impl Groups {
         };
         let is_newest = place + 1 == known.len();
         let own = &mut known[place].1;
-        for user in write.left.iter().chain(&write.joined) {
-            own.ends(*user);
-        }
+        write.left.iter().for_each(|user| own.ends(*user));
         let after = own.last();
-        for user in &write.joined {
-            let membership = Membership { user: *user, after, until: u64::MAX, joined: step };
-            own.memberships.push(membership);
+        for (user, number) in &write.members {
+            if own.member(*user).is_some_and(|member| member.number == *number) {
+                continue;
+            }
+            own.ends(*user);
+            let (user, number, until) = (*user, *number, u64::MAX);
+            own.memberships.push(Membership { user, number, after, until, joined: step });
         }
         for (seq, message) in &write.messages {
             if *seq != own.last() + 1 || !is_newest {
                 return Err(broken(format!("g{group} stores {seq} behind {}", own.last())));
             }
-            own.stored.push(Stored { message: *message, step });
+            own.stored.push(Stored { message: *message, step, became: Became::default() });
         }
         for (seq, message) in &write.messages {
             if let Some(message) = message {
                 self.check_place(group, place, *seq, *message, step)?;
             }
         }
+        for (seq, overlay) in &write.overlays {
+            self.overlaid(group, place, *seq, *overlay, step)?;
+        }
         Ok(())
+    }
+
+    pub(crate) fn became_mut(
+        &mut self,
+        group: usize,
+        place: usize,
+        seq: u64,
+    ) -> Option<&mut Became> {
+        let (_, own) = self.incarnations.get_mut(&group)?.get_mut(place)?;
+        let stored = own.stored.get_mut(usize::try_from(seq.checked_sub(1)?).ok()?)?;
+        Some(&mut stored.became)
     }
 
     /// A message stands where it may, and nowhere else.
@@ -320,6 +354,9 @@ impl Groups {
         for mark in self.marks.iter_mut().filter(|mark| mark.over == NEVER) {
             mark.over = step;
         }
+        for change in self.changes.iter_mut().filter(|change| change.over == NEVER) {
+            change.over = step;
+        }
     }
 
     /// A crash: marks that no tick has saved are perhaps lost.
@@ -350,15 +387,27 @@ impl Groups {
                 surely = surely.max(mark.seq.min(own.last_at(mark.asked)));
             }
         }
-        let count = |after: u64, through: u64| {
-            let counts = |stored: &Stored| {
+        let count = |after: u64, through: u64, counts_still: &dyn Fn(u64, &Stored) -> bool| {
+            let counts = |seq: u64, stored: &Stored| {
                 let message = stored.message.and_then(|number| self.message(number).ok());
                 message.is_some_and(|message| message.counted && message.from != user)
+                    && counts_still(seq, stored)
             };
             own.places()
-                .filter(|(seq, stored)| *seq > after && *seq <= through && counts(stored))
+                .filter(|(seq, stored)| *seq > after && *seq <= through && counts(*seq, stored))
                 .count() as u64
         };
-        (count(perhaps.max(surely), own.last_at(asked)), count(surely, own.last()))
+        let surely_counts = |seq: u64, stored: &Stored| {
+            stored.became.recalled.is_none()
+                && self.is_deleted(group, user, seq, asked) == Truth::No
+        };
+        let perhaps_counts = |seq: u64, stored: &Stored| {
+            stored.became.recalled.is_none_or(|step| step > asked)
+                && self.is_deleted(group, user, seq, asked) != Truth::Yes
+        };
+        (
+            count(perhaps.max(surely), own.last_at(asked), &surely_counts),
+            count(surely, own.last(), &perhaps_counts),
+        )
     }
 }

@@ -6,9 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 
 use crate::audit::Probe;
-use crate::device::{
-    Context, Device, Purpose, Stage, list, message_in, name, number, text, user_of,
-};
+use crate::device::{Context, Device, Purpose, Stage, list, name, number, text, user_of};
+use crate::group_changes::{Remembered, Shown};
 use crate::groups::{
     Deed, Fact, GROUPS, GroupMark, GroupMessage, Incarnation, What, group_name, group_of,
     is_meeting,
@@ -29,6 +28,8 @@ pub(crate) struct OwnGroups {
     last: BTreeMap<usize, u64>,
     /// Numbers of the messages that it has.
     seen: BTreeSet<u32>,
+    /// Messages as it shows them.
+    pub(crate) has: BTreeMap<(usize, u64), Remembered>,
     /// When its last list was asked for.
     listed: Step,
 }
@@ -36,14 +37,8 @@ pub(crate) struct OwnGroups {
 /// What was pushed of groups on one link: group, which one under its id, sequence number.
 pub(crate) type Pushed = BTreeSet<(usize, usize, u64)>;
 
-fn random(number: u32) -> u32 {
+pub(crate) fn random(number: u32) -> u32 {
     number.wrapping_mul(2_654_435_761)
-}
-
-/// The number in a message of a group; none in a tip.
-fn said(item: &Value) -> Result<Option<u32>, Broken> {
-    let is_tip = item["MsgBody"].is_object() || number(item, "IsSystemMsg") == 1;
-    if is_tip { Ok(None) } else { message_in(item).map(Some) }
 }
 
 impl Device {
@@ -72,7 +67,9 @@ impl Device {
     ) -> Check {
         self.groups.seen.insert(message);
         let said = &context.ledger.groups.messages[message as usize];
-        self.groups.last.insert(said.group, number(body, "MsgSeq"));
+        let (group, seq) = (said.group, number(body, "MsgSeq"));
+        self.groups.last.insert(group, seq);
+        self.remember_in_group(group, seq, message);
         Ok(())
     }
 
@@ -82,26 +79,42 @@ impl Device {
         for item in list(event, "GroupMsgArray").chain(tips) {
             let group = group_of(&text(item, "ToGroupId"))?;
             self.groups.last.insert(group, number(item, "MsgSeq"));
-            self.groups.seen.extend(said(item)?);
+            self.groups.seen.extend(Shown::of(item)?.sent());
         }
-        Ok(())
+        self.group_changed(event)
     }
 
-    /// A page of history is a piece of the history of one group, as its members see it.
-    pub(crate) fn pulled(&self, group: usize, body: &Value, context: &Context<'_>) -> Check {
+    /// A page of history is a piece of the history of one group, as its members saw it at some time since `asked`.
+    pub(crate) fn pulled(
+        &self,
+        group: usize,
+        body: &Value,
+        asked: Step,
+        context: &Context<'_>,
+    ) -> Check {
         let mut page = Vec::new();
         for item in list(body, "RspMsgList") {
-            page.push((number(item, "MsgSeq"), said(item)?));
+            page.push((number(item, "MsgSeq"), Shown::of(item)?));
         }
-        let is_whole = page.windows(2).all(|pair| pair[0].0 == pair[1].0 + 1);
+        let groups = &context.ledger.groups;
+        // What is missing between two he has taken out.
+        let is_whole = page.windows(2).all(|pair| {
+            let deleted = |seq| groups.is_deleted(group, self.user, seq, asked) != Truth::No;
+            pair[0].0 > pair[1].0 && (pair[1].0 + 1..pair[0].0).all(deleted)
+        });
+        let is_newest =
+            |own: &Incarnation| groups.newest(group).is_some_and(|newest| newest.born == own.born);
         let fits = |own: &Incarnation| {
-            page.iter().all(|(seq, message)| {
-                let is_it = own.at(*seq).is_some_and(|stored| stored.message == *message);
-                is_it && (is_meeting(group) || own.was_member(self.user, *seq))
+            page.iter().all(|(seq, shown)| {
+                let is_gone = is_newest(own)
+                    && groups.is_deleted(group, self.user, *seq, asked) == Truth::Yes;
+                own.may_show(*seq, *shown, asked)
+                    && !is_gone
+                    && (is_meeting(group) || own.was_member(self.user, *seq))
             })
         };
         // Of a group that is being made there is a page already, an empty one.
-        if page.is_empty() || (is_whole && context.ledger.groups.of(group).any(fits)) {
+        if page.is_empty() || (is_whole && groups.of(group).any(fits)) {
             return Ok(());
         }
         Err(broken(format!("u{} is shown of g{group}: {page:?}", self.user)))
@@ -221,7 +234,7 @@ impl Sim {
         let user = self.devices[device].user;
         let body = json!({"GroupId": group_name(group)});
         match self.dice.below(100) {
-            0..50 => {
+            0..40 => {
                 for _ in 0..1 + self.dice.below(3) {
                     let counted = !self.dice.chance(100);
                     let author = Author::Device(device);
@@ -230,6 +243,7 @@ impl Sim {
                     self.with_device(device, |d, context| d.send_to_group(context, message));
                 }
             }
+            40..50 => self.device_changes_in_group(device, group),
             50..65 => {
                 let deed = self.deed(Some(group), What::In(user));
                 self.with_device(device, |device, context| {
@@ -248,6 +262,7 @@ impl Sim {
             _ => {
                 let body = json!({
                     "GroupId": group_name(group), "ReqMsgNumber": 1 + self.dice.below(20),
+                    "WithRecalledMsg": 1,
                 });
                 self.with_device(device, |device, context| {
                     let servcmd = "group_open_http_svc.group_msg_get";
@@ -282,7 +297,17 @@ impl Sim {
         let (group, user) = (self.dice.below(GROUPS), self.dice.below(USERS));
         let id = group_name(group);
         match self.dice.below(100) {
-            0..35 => self.backend_sends_to_group(group, user, 1),
+            0..20 => self.backend_sends_to_group(group, user, 1),
+            20..30 => self.backend_changes_in_group(group),
+            30..35 => {
+                let (role, what) = match self.dice.chance(500) {
+                    true => ("Admin", What::MakeAdmin(user)),
+                    false => ("Member", What::MakeMember(user)),
+                };
+                let body = json!({"GroupId": id, "Member_Account": name(user), "Role": role});
+                let path = "group_open_http_svc/modify_group_member_info";
+                self.backend_does(path, group, body, what);
+            }
             35..39 => self.backend_sends_to_group(group, user, GROUP_BURST),
             39..55 => {
                 let other = self.another(user);
@@ -390,12 +415,12 @@ impl Sim {
             self.statistics.pushes += 1;
             self.check_group_push(id, item)?;
         }
-        Ok(())
+        self.check_change_event(event)
     }
 
     fn check_group_push(&mut self, id: u64, item: &Value) -> Check {
         let group = group_of(&text(item, "ToGroupId"))?;
-        let (seq, message) = (number(item, "MsgSeq"), said(item)?);
+        let (seq, message) = (number(item, "MsgSeq"), Shown::of(item)?.sent());
         let (user, now) = (self.devices[self.links[&id].device].user, self.step);
         let groups = &self.ledger.groups;
         let last = self.links[&id].groups.iter().rfind(|pushed| pushed.0 == group).copied();
@@ -478,7 +503,11 @@ impl Sim {
                 return Err(broken(format!("u{user} lists {joined:?}, and is in {right:?}")));
             }
         }
-        (0..self.devices.len()).try_for_each(|device| self.check_device_in_groups(device))
+        self.check_changes()?;
+        (0..self.devices.len()).try_for_each(|device| {
+            self.check_device_in_groups(device)?;
+            self.check_remembered_in_groups(device)
+        })
     }
 
     fn deeds_of(&self, group: usize, fact: Fact) -> Vec<&Deed> {
@@ -510,7 +539,7 @@ impl Sim {
 
     /// The history is what is stored, whole, and its seconds never go back.
     fn check_group_history(&mut self, group: usize) -> Check {
-        let mut history: Vec<(u64, Option<u32>)> = Vec::new();
+        let mut history: Vec<(u64, Shown)> = Vec::new();
         let mut earliest = u64::MAX;
         let mut next = None;
         loop {
@@ -526,7 +555,7 @@ impl Sim {
                     return Err(broken(format!("seconds of g{group} go back: {answer}")));
                 }
                 earliest = time;
-                history.push((number(item, "MsgSeq"), said(item)?));
+                history.push((number(item, "MsgSeq"), Shown::of(item)?));
             }
             let first = history.last().map_or(1, |(seq, _)| *seq);
             if first <= 1 || list(&answer, "RspMsgList").next().is_none() {
@@ -536,7 +565,8 @@ impl Sim {
         }
         history.reverse();
         let own = self.ledger.groups.newest(group).cloned().unwrap_or_default();
-        let right: Vec<_> = own.places().map(|(seq, stored)| (seq, stored.message)).collect();
+        let right: Vec<_> =
+            own.places().filter_map(|(seq, _)| Some((seq, own.shows(seq)?))).collect();
         if history != right {
             return Err(broken(format!(
                 "the history of g{group} is {history:?}, right is {right:?}"
@@ -615,30 +645,26 @@ impl Sim {
                 )));
             }
             if let Some(first) = first.filter(|_| !is_gone) {
-                let right: Vec<_> = own.iter().flat_map(Incarnation::places).collect();
-                let right: Vec<_> = right.iter().map(|(seq, s)| (*seq, s.message)).collect();
-                let right = right.into_iter().filter(|(seq, _)| *seq > first).collect();
-                self.check_member_history(probe, group, right)?;
+                if let Some(item) = shown {
+                    self.check_last_shown(group, user, item)?;
+                }
+                self.check_member_history(probe, group, first)?;
             }
         }
         Ok(())
     }
 
-    fn check_member_history(
-        &mut self,
-        probe: &mut Probe,
-        group: usize,
-        right: Vec<(u64, Option<u32>)>,
-    ) -> Check {
+    fn check_member_history(&mut self, probe: &mut Probe, group: usize, first: u64) -> Check {
         let (mut history, mut next) = (Vec::new(), 0);
         loop {
             let count = 1 + self.dice.below(30);
             let body = json!({
                 "GroupId": group_name(group), "ReqMsgNumber": count, "ReqMsgSeq": next,
+                "WithRecalledMsg": 1,
             });
             let answer = self.ask(probe, "group_open_http_svc.group_msg_get", body)?;
             for item in list(&answer, "RspMsgList") {
-                history.push((number(item, "MsgSeq"), said(item)?));
+                history.push((number(item, "MsgSeq"), Shown::of(item)?));
             }
             next = number(&answer, "NextReqMsgSeq");
             if next == 0 {
@@ -646,9 +672,6 @@ impl Sim {
             }
         }
         history.reverse();
-        if history == right {
-            return Ok(());
-        }
-        Err(broken(format!("u{} reads {history:?} of g{group}, right is {right:?}", probe.user)))
+        self.ledger.groups.check_history_of(group, probe.user, first, &history)
     }
 }

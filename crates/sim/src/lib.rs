@@ -21,6 +21,7 @@ mod audit;
 mod device;
 mod disk;
 mod executor;
+mod group_changes;
 mod groups;
 mod in_groups;
 mod ledger;

@@ -82,6 +82,8 @@ pub(crate) enum BackendWork {
     GroupSend(u32),
     /// A change of a group.
     Deed(usize),
+    /// A change of a message of a group.
+    GroupChange(usize),
     /// Ends all sessions of a user.
     End(usize),
     Other,
@@ -866,6 +868,10 @@ impl Sim {
                 if let BackendWork::Deed(deed) = call.what {
                     self.deed_done(deed, call.path, Err(error.code.number().into()));
                 }
+                if let BackendWork::GroupChange(change) = call.what {
+                    let code = error.code.number().into();
+                    self.backend_change_answered(change, call.path, Err(code));
+                }
                 return Ok(());
             }
         };
@@ -879,6 +885,9 @@ impl Sim {
             }
             BackendWork::GroupSend(message) => self.check_group_ack(message, &answer)?,
             BackendWork::Deed(deed) => self.deed_done(deed, call.path, Ok(&answer)),
+            BackendWork::GroupChange(change) => {
+                self.backend_change_answered(change, call.path, Ok(&answer));
+            }
             BackendWork::End(user) => {
                 if list(&answer, "ResultItem").all(|item| number(item, "ResultCode") == 0) {
                     self.user_is_gone(user, call.asked);
