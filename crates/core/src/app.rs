@@ -21,6 +21,7 @@ use crate::event::Event;
 use crate::group::GroupState;
 use crate::group::counters::Untold;
 use crate::group::flow::Flows;
+use crate::group::receipts::Counting;
 use crate::group::room::Rooms;
 use crate::merged;
 use crate::node::Node;
@@ -61,6 +62,10 @@ pub struct App {
     /// What waits because its group has more messages than it may have.
     pub(crate) flows: Flows,
     pub(crate) untold_counters: Untold,
+    /// Groups in which something is being attached to a message.
+    pub(crate) attaching: Turns<GroupId>,
+    /// Messages of groups whose readers are to be counted.
+    pub(crate) receipts: Counting,
     pub(crate) login_failures: FailureCounter,
     pub(crate) presence: presence::Tracker,
     pub(crate) pair_locks: PairLocks,
@@ -102,6 +107,8 @@ impl App {
             listings: Listings::default(),
             flows: Flows::default(),
             untold_counters: Untold::default(),
+            attaching: Turns::default(),
+            receipts: Counting::default(),
             login_failures: FailureCounter::default(),
             presence: presence::Tracker::default(),
             pair_locks: PairLocks::default(),

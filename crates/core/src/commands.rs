@@ -15,13 +15,16 @@ use crate::group::commands::{
     clear_group_attr, clear_group_msg, create_group, delete_group_attr, delete_group_counter,
     delete_group_member, delete_group_msg_by_sender, delete_group_ramble_msg_by_seq, destroy_group,
     forbid_send_msg, get_appid_group_list, get_group_attr, get_group_counter, get_group_info,
-    get_group_member_info, get_group_muted_account, get_group_notify, get_group_public_info,
-    get_group_self_member_info, get_group_shutted_uin, get_joined_group_list,
-    get_online_member_num, get_role_in_group, get_specified_group_member_info, group_msg_get,
-    group_msg_get_simple, group_msg_recall, handle_apply_join_group, modify_group_attr,
-    modify_group_base_info, modify_group_member_info, modify_group_msg, msg_read_report,
-    quit_group, send_group_msg, send_group_system_notification, set_group_attr,
-    update_group_counter,
+    get_group_member_info, get_group_msg_receipt, get_group_msg_receipt_detail,
+    get_group_msg_receipts_by_users, get_group_muted_account, get_group_notify,
+    get_group_public_info, get_group_self_member_info, get_group_shutted_uin,
+    get_joined_group_list, get_online_member_num, get_pinned_messages, get_role_in_group,
+    get_specified_group_member_info, group_get_key_values, group_msg_get, group_msg_get_simple,
+    group_msg_recall, group_msg_receipt, group_reaction_add, group_reaction_del,
+    group_reaction_iterate, group_reaction_multi_stat, group_set_key_values,
+    handle_apply_join_group, modify_group_attr, modify_group_base_info, modify_group_member_info,
+    modify_group_msg, msg_read_report, pin_message, quit_group, send_group_msg,
+    send_group_system_notification, set_group_attr, unpin_message, update_group_counter,
 };
 use crate::merged::commands::{get_relay_json_msg, save_relay_json_msg};
 use crate::mute::commands::{getnospeaking, setnospeaking};
@@ -191,6 +194,21 @@ pub fn registry() -> Registry {
         .on(delete_group_msg_by_sender::OPERATION, delete_group_msg_by_sender::run)
         .on(clear_group_msg::OPERATION, clear_group_msg::run)
         .on(delete_group_ramble_msg_by_seq::OPERATION, delete_group_ramble_msg_by_seq::run)
+        // what members do with group messages
+        .on(group_msg_receipt::OPERATION, group_msg_receipt::run)
+        .on(get_group_msg_receipt::OPERATION, get_group_msg_receipt::run)
+        .on(get_group_msg_receipt_detail::OPERATION, get_group_msg_receipt_detail::run)
+        .on(get_group_msg_receipts_by_users::OPERATION, get_group_msg_receipts_by_users::run)
+        .on(group_reaction_add::OPERATION, group_reaction_add::run)
+        .on(group_reaction_del::OPERATION, group_reaction_del::run)
+        .on(group_reaction_iterate::OPERATION, group_reaction_iterate::run)
+        .on(group_reaction_multi_stat::OPERATION, group_reaction_multi_stat::run)
+        .on(group_set_key_values::OPERATION, group_set_key_values::run)
+        .on(group_get_key_values::OPERATION, group_get_key_values::run)
+        .on(pin_message::OPERATION, pin_message::run)
+        .on(unpin_message::OPERATION, unpin_message::run)
+        .on(get_pinned_messages::OPERATION, get_pinned_messages::run)
+        // what clients ask for their groups
         .on(get_joined_group_list::OPERATION, get_joined_group_list::run)
         .on(batch_get_group_notify::OPERATION, batch_get_group_notify::run)
         .on(get_group_notify::OPERATION, get_group_notify::run)

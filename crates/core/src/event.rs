@@ -6,11 +6,10 @@ use std::sync::Arc;
 use teahouse_proto::ids::{GroupId, SdkAppId, TinyId, UserId};
 use teahouse_proto::message::{CallbackControl, MessageBody};
 use teahouse_proto::platform::Platform;
-use teahouse_proto::push::{
-    AttributeChange, DoNotDisturb, ExtensionChange, GroupAttribute, GroupCounter, KickType,
-};
+use teahouse_proto::push::{AttributeChange, DoNotDisturb, GroupAttribute, GroupCounter, KickType};
 use teahouse_proto::time::UnixSeconds;
 
+use crate::attached::extensions::Told;
 use crate::conversation::contacts::{Contact, Folder, Marked};
 use crate::group::message::{Faces, GroupRef, GroupSaid};
 use crate::presence::Seen;
@@ -29,9 +28,9 @@ pub enum Event {
     MessageModified(Arc<MessageModified>),
     /// The receiver has confirmed that he has read single messages.
     MessagesConfirmed(Arc<MessagesConfirmed>),
-    /// Extensions of a one-to-one message were written.
+    /// Extensions of a message were written.
     ExtensionsChanged(Arc<ExtensionsChanged>),
-    /// Somebody has reacted to a one-to-one message, or has taken that back.
+    /// Somebody has reacted to a message, or has taken that back.
     ReactionsChanged(Arc<ReactionsChanged>),
     /// A user has read a conversation up to a time.
     MessagesRead(MessagesRead),
@@ -79,6 +78,10 @@ pub enum Event {
     GroupMessagesRecalled(Arc<GroupMessagesRecalled>),
     /// A message of a group says something else now.
     GroupMessageModified(Arc<GroupMessageModified>),
+    /// Messages of a group have more readers.
+    ReadersCounted(ReadersCounted),
+    /// A message of a group was pinned, or is not pinned any more.
+    PinChanged(Arc<PinChanged>),
     /// A member has read a group up to a message.
     GroupRead(GroupRead),
     /// A member gets a group's messages in another way from now on.
@@ -178,6 +181,10 @@ impl Event {
             Self::GroupMessageModified(_) => {
                 counted!("teahouse_events_total", "event" => "group_message_modified")
             }
+            Self::ReadersCounted(_) => {
+                counted!("teahouse_events_total", "event" => "readers_counted")
+            }
+            Self::PinChanged(_) => counted!("teahouse_events_total", "event" => "pin_changed"),
             Self::GroupRead(_) => counted!("teahouse_events_total", "event" => "group_read"),
             Self::ReceiveOptionChanged(_) => {
                 counted!("teahouse_events_total", "event" => "receive_option_changed")
@@ -323,19 +330,29 @@ pub struct MessagesConfirmed {
     pub time: UnixSeconds,
 }
 
+/// A message that something is attached to.
+#[derive(Debug, Clone)]
+pub enum AttachedTo {
+    /// A one-to-one message.
+    C2c(MessageName),
+    /// A message of a group.
+    Group {
+        /// Where.
+        group: GroupRef,
+        /// The message.
+        message: GroupMessageName,
+        /// Members who see it, if not all do.
+        only_for: Option<Vec<UserId>>,
+    },
+}
+
 /// See [`Event::ExtensionsChanged`].
 #[derive(Debug)]
 pub struct ExtensionsChanged {
     /// The message.
-    pub message: MessageName,
-    /// How.
-    pub change: ExtensionChange,
-    /// Keys, values and the numbers of their writes.
-    pub values: Vec<(String, String, u64)>,
-    /// Number of the message's last write.
-    pub last: u64,
-    /// Number of the last write that removed all.
-    pub cleared: u64,
+    pub message: AttachedTo,
+    /// What is different.
+    pub told: Told,
     /// The device that it came from, which needs no copy.
     pub origin: Option<Origin>,
 }
@@ -344,7 +361,7 @@ pub struct ExtensionsChanged {
 #[derive(Debug)]
 pub struct ReactionsChanged {
     /// The message.
-    pub message: MessageName,
+    pub message: AttachedTo,
     /// The reaction that somebody gave or took back.
     pub reaction: String,
     /// Who gives it now.
@@ -668,6 +685,41 @@ pub struct GroupMessageModified {
     pub origin: Option<Origin>,
     /// Who is told, if not everybody.
     pub only_for: Vec<UserId>,
+}
+
+/// See [`Event::ReadersCounted`].
+#[derive(Debug, Clone)]
+pub struct ReadersCounted {
+    /// The group.
+    pub group: GroupRef,
+    /// Who has sent the messages.
+    pub sender: UserId,
+    /// Messages of one account, at least one.
+    pub messages: Vec<ReaderCount>,
+}
+
+/// How many have read a message.
+#[derive(Debug, Clone)]
+pub struct ReaderCount {
+    /// The message.
+    pub message: GroupMessageName,
+    /// Members who have.
+    pub read: u64,
+    /// Members who have not.
+    pub unread: u64,
+}
+
+/// See [`Event::PinChanged`].
+#[derive(Debug)]
+pub struct PinChanged {
+    /// The message.
+    pub said: GroupSaid,
+    /// It is pinned.
+    pub pinned: bool,
+    /// Who did it.
+    pub operator: UserId,
+    /// Nick and avatar of who did it.
+    pub(crate) faces: Arc<Faces>,
 }
 
 /// See [`Event::GroupRead`].

@@ -13,6 +13,7 @@ mod account;
 mod admission;
 mod agenda;
 pub mod app;
+mod attached;
 pub mod caller;
 pub mod commands;
 mod conversation;

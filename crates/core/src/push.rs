@@ -13,21 +13,22 @@ use teahouse_proto::platform::Platform;
 use teahouse_proto::push::{
     self, C2cMessage, C2cNotice, ConversationChange, ConversationGroup, ConversationMark,
     ConversationRef, ExtensionNotice, ExtensionValue, GroupAtTip, GroupAttributes, GroupCounters,
-    GroupNotice, GroupPiece, GroupRecall, Kickout, MessageRef, ModifiedGroupMessage,
-    ModifiedMessage, NameCard, NoticeKind, ProfileChange, ProfileField, PushOptions, Reaction,
-    ReactionNotice, RecalledMessage, ReceiptNotice, RevokerInfo, WithdrawnMessage,
+    GroupMessageRef, GroupNotice, GroupPiece, GroupPin, GroupRecall, GroupReceipt, GroupReceipts,
+    Kickout, MessageRef, ModifiedGroupMessage, ModifiedMessage, NameCard, NoticeKind,
+    PinnedMessage, ProfileChange, ProfileField, PushOptions, Reaction, ReactionNotice,
+    RecalledMessage, ReceiptNotice, RevokerInfo, WithdrawnMessage,
 };
 use teahouse_proto::time::UnixSeconds;
 
 use crate::conversation::contacts::{Contact, Folder, Marked};
 use crate::event::{
-    AllRead, AttributesChanged, ContactChange, ConversationsChanged, ConversationsDeleted,
-    CountersChanged, CustomStatusSet, DevicesKicked, DoNotDisturbChanged, Event, ExtensionsChanged,
-    GroupCreated, GroupDismissed, GroupMessageModified, GroupMessageName, GroupMessagesRecalled,
-    GroupNotified, GroupRead, JoinAnswered, JoinAsked, MembersJoined, MembersLeft, MessageModified,
-    MessageName, MessageSent, MessageWithdrawn, MessagesConfirmed, MessagesRead, Origin,
-    PeerOptionChanged, ProfileChanged, ReactionsChanged, ReceiveOptionChanged, RoleChanged,
-    StatusChanged, counted,
+    AllRead, AttachedTo, AttributesChanged, ContactChange, ConversationsChanged,
+    ConversationsDeleted, CountersChanged, CustomStatusSet, DevicesKicked, DoNotDisturbChanged,
+    Event, ExtensionsChanged, GroupCreated, GroupDismissed, GroupMessageModified, GroupMessageName,
+    GroupMessagesRecalled, GroupNotified, GroupRead, JoinAnswered, JoinAsked, MembersJoined,
+    MembersLeft, MessageModified, MessageName, MessageSent, MessageWithdrawn, MessagesConfirmed,
+    MessagesRead, Origin, PeerOptionChanged, PinChanged, ProfileChanged, ReactionsChanged,
+    ReadersCounted, ReceiveOptionChanged, RoleChanged, StatusChanged, counted,
 };
 use crate::group::message::{GroupRef, GroupSaid, face_of};
 use crate::group::{counters, room};
@@ -64,6 +65,8 @@ pub(crate) fn deliver(node: &Node, event: &Event) {
         Event::GroupMessage(said) => group_message(node, said),
         Event::GroupMessagesRecalled(recalled) => group_messages_recalled(node, recalled),
         Event::GroupMessageModified(modified) => group_message_modified(node, modified),
+        Event::ReadersCounted(counted) => readers_counted(node, counted),
+        Event::PinChanged(changed) => pin_changed(node, changed),
         Event::GroupRead(read) => group_read(node, read),
         Event::ReceiveOptionChanged(changed) => receive_option_changed(node, changed),
         Event::JoinAsked(asked) => join_asked(node, asked),
@@ -194,29 +197,80 @@ fn messages_confirmed(node: &Node, confirmed: &MessagesConfirmed) {
     });
 }
 
+impl AttachedTo {
+    fn reference(&self) -> push::AttachedTo<'_> {
+        match self {
+            Self::C2c(message) => push::AttachedTo::C2c(message.reference()),
+            Self::Group { group, message, .. } => push::AttachedTo::Group(message.reference(group)),
+        }
+    }
+}
+
+impl GroupMessageName {
+    fn reference<'a>(&self, group: &'a GroupRef) -> GroupMessageRef<'a> {
+        GroupMessageRef {
+            group_id: &group.id,
+            msg_seq: self.seq,
+            msg_random: self.random,
+            msg_time: self.time,
+            msg_client_time: self.client_time,
+            tiny_id: self.from_tiny_id,
+        }
+    }
+}
+
 fn extensions_changed(node: &Node, changed: &ExtensionsChanged) {
-    let values: Vec<_> = changed
-        .values
-        .iter()
-        .map(|(key, value, seq)| ExtensionValue { key, value, seq: *seq })
-        .collect();
-    let events = [push::Event::Extensions(ExtensionNotice {
+    let (told, origin) = (&changed.told, changed.origin.as_ref());
+    let values = told.values.iter();
+    let values: Vec<_> =
+        values.map(|(key, value, seq)| ExtensionValue { key, value, seq: *seq }).collect();
+    let notice = ExtensionNotice {
         message: changed.message.reference(),
-        change: changed.change,
+        change: told.change,
         values: &values,
-        last: changed.last,
-        cleared: changed.cleared,
-    })];
-    tell_both(node, &changed.message, changed.origin.as_ref(), &events);
+        last: told.last,
+        cleared: told.cleared,
+    };
+    let event = push::Event::Extensions(notice);
+    tell_attached(node, &changed.message, origin, event, || GroupPiece::extensions(&notice));
 }
 
 fn reactions_changed(node: &Node, changed: &ReactionsChanged) {
-    let accounts: Vec<&UserId> = changed.users.iter().collect();
-    let reaction = Reaction { reaction: &changed.reaction, count: accounts.len(), accounts };
-    let message = changed.message.reference();
-    let told = [ReactionNotice { message, msg_reaction_summary: vec![reaction] }];
-    let events = [push::Event::Reactions(&told)];
-    tell_both(node, &changed.message, changed.origin.as_ref(), &events);
+    /// How many are named of those who give a reaction.
+    const ACCOUNTS_MAX: usize = 10;
+    let origin = changed.origin.as_ref();
+    let notice = ReactionNotice {
+        message: changed.message.reference(),
+        reactions: vec![Reaction {
+            reaction: &changed.reaction,
+            count: changed.users.len(),
+            accounts: changed.users.iter().take(ACCOUNTS_MAX).collect(),
+        }],
+    };
+    let notices = std::slice::from_ref(&notice);
+    let event = push::Event::Reactions(notices);
+    tell_attached(node, &changed.message, origin, event, || GroupPiece::reactions(&notice));
+}
+
+/// Tells all devices of those who see a message but the one that it came from.
+fn tell_attached(
+    node: &Node,
+    message: &AttachedTo,
+    origin: Option<&Origin>,
+    event: push::Event<'_>,
+    piece: impl FnOnce() -> GroupPiece,
+) {
+    match message {
+        AttachedTo::C2c(message) => tell_both(node, message, origin, &[event]),
+        AttachedTo::Group { group, only_for: None, .. } => tell_all(node, group, origin, piece),
+        AttachedTo::Group { group, only_for: Some(users), .. } => {
+            let encoded = frame(&[event]);
+            for user in users {
+                let origin = origin.filter(|origin| origin.user == *user).map(|o| o.inst_id);
+                node.hub().push(group.app, user, origin, || (encoded.clone(), None));
+            }
+        }
+    }
 }
 
 fn messages_read(node: &Node, read: &MessagesRead) {
@@ -236,11 +290,23 @@ fn tell_writer(
     (writer, tiny_id): (&UserId, TinyId),
     last_read_time: UnixSeconds,
 ) {
-    let mut devices = node.hub().connections(app, writer);
+    tell_account(node, app, (writer, tiny_id), || {
+        let by_peer = C2cNotice::ReadByPeer { reader, last_read_time };
+        frame(&[push::Event::C2cNotices(&[by_peer])])
+    });
+}
+
+/// Tells the devices of an account, not those of another one that was made under its name.
+fn tell_account(
+    node: &Node,
+    app: SdkAppId,
+    (user, tiny_id): (&UserId, TinyId),
+    frame: impl FnOnce() -> Arc<Frame>,
+) {
+    let mut devices = node.hub().connections(app, user);
     devices.retain(|c| c.with_session(|s| s.is_some_and(|s| s.tiny_id == tiny_id)));
     if !devices.is_empty() {
-        let by_peer = C2cNotice::ReadByPeer { reader, last_read_time };
-        let frame = frame(&[push::Event::C2cNotices(&[by_peer])]);
+        let frame = frame();
         devices.iter().for_each(|connection| connection.push(&frame, None));
     }
 }
@@ -489,6 +555,42 @@ pub(crate) fn group_changes(node: &Node, messages: &[GroupSaid]) -> Option<Arc<F
     };
     let pieces: Vec<GroupPiece> = messages.iter().filter_map(piece).collect();
     (!pieces.is_empty()).then(|| Arc::new(Frame::new(push::group_frame(&pieces))))
+}
+
+/// All who listen: the device that it came from learns it from this, too.
+fn pin_changed(node: &Node, changed: &PinChanged) {
+    let PinChanged { said, pinned, operator, faces } = changed;
+    tell_all(node, &said.group, None, || {
+        let message = said.to_json();
+        GroupPiece::pin(&GroupPin {
+            group: group_info(&said.group, None),
+            time: node.now().seconds(),
+            operator: face_of(faces, operator.as_str()),
+            message: match pinned {
+                true => PinnedMessage::Pinned(&message),
+                false => PinnedMessage::Unpinned(said.name().reference(&said.group)),
+            },
+        })
+    });
+}
+
+/// The devices of the account that has sent the messages.
+fn readers_counted(node: &Node, counted: &ReadersCounted) {
+    let ReadersCounted { group, sender, messages } = counted;
+    let Some(tiny_id) = messages.first().map(|count| count.message.from_tiny_id) else { return };
+    tell_account(node, group.app, (sender, tiny_id), || {
+        let receipts: Vec<_> = messages
+            .iter()
+            .map(|count| GroupReceipt {
+                message: count.message.reference(group),
+                read_num: count.read,
+                unread_num: count.unread,
+            })
+            .collect();
+        let group = group_info(group, Some(sender));
+        let notice = GroupReceipts { group, time: node.now().seconds(), receipts: &receipts };
+        frame(&[push::Event::GroupReceipts(&[notice])])
+    });
 }
 
 /// Tells those who are mentioned in a message, behind the message itself.

@@ -229,6 +229,10 @@ pub(crate) mod key {
     const GROUP_CHANGE: u8 = 0x71;
     const GROUP_UNCOUNTED: u8 = 0x72;
     const GROUP_DELETED: u8 = 0x73;
+    const GROUP_RECEIPT: u8 = 0x74;
+    const GROUP_EXTENSIONS: u8 = 0x75;
+    const GROUP_REACTIONS: u8 = 0x76;
+    const GROUP_PINS: u8 = 0x77;
     const MESSAGE: u8 = family::LOG;
 
     /// The entity's own row: account, pair head, app record, directory count.
@@ -387,6 +391,63 @@ pub(crate) mod key {
         (row(first), row(end))
     }
 
+    /// A member of a group has read one message.
+    pub(crate) fn group_receipt(incarnation: u64, seq: u64, reader: &UserId) -> Bytes {
+        beside_group_message(GROUP_RECEIPT, incarnation, seq, reader.as_bytes())
+    }
+
+    /// The range that holds all receipts for a message of a group.
+    pub(crate) fn group_receipts_of(incarnation: u64, seq: u64) -> (Bytes, Bytes) {
+        let row = |seq| beside_group_message(GROUP_RECEIPT, incarnation, seq, b"");
+        (row(seq), row(seq + 1))
+    }
+
+    /// The reader of a receipt.
+    pub(crate) fn group_receipt_reader(key: &[u8]) -> Option<UserId> {
+        UserId::parse(std::str::from_utf8(key.get(17..)?).ok()?).ok()
+    }
+
+    /// What is known of the extensions of a message of a group together.
+    pub(crate) fn group_extensions(incarnation: u64, seq: u64) -> Bytes {
+        beside_group_message(GROUP_EXTENSIONS, incarnation, seq, b"")
+    }
+
+    /// What the keys of all single extensions of a message of a group begin with; their names follow.
+    pub(crate) fn group_extension(incarnation: u64, seq: u64) -> Bytes {
+        beside_group_message(GROUP_EXTENSIONS, incarnation, seq, b"=")
+    }
+
+    /// The reactions to a message of a group.
+    pub(crate) fn group_reactions(incarnation: u64, seq: u64) -> Bytes {
+        beside_group_message(GROUP_REACTIONS, incarnation, seq, b"")
+    }
+
+    /// The pinned messages of a group.
+    pub(crate) fn group_pins(incarnation: u64) -> Bytes {
+        of_incarnation(GROUP_PINS, incarnation, b"")
+    }
+
+    /// The ranges of all that members have attached to the messages from `first` on, before `end`.
+    pub(crate) fn attached_to_group_messages(
+        incarnation: u64,
+        first: u64,
+        end: u64,
+    ) -> [(Bytes, Bytes); 3] {
+        [GROUP_RECEIPT, GROUP_EXTENSIONS, GROUP_REACTIONS].map(|family| {
+            let row = |seq| beside_group_message(family, incarnation, seq, b"");
+            (row(first), row(end))
+        })
+    }
+
+    fn beside_group_message(family: u8, incarnation: u64, seq: u64, rest: &[u8]) -> Bytes {
+        let mut key = BytesMut::with_capacity(17 + rest.len());
+        key.put_u8(family);
+        key.put_u64(incarnation);
+        key.put_u64(seq);
+        key.put_slice(rest);
+        key.freeze()
+    }
+
     /// Row families of a group that one reads, or removes, as a whole.
     #[derive(Debug, Clone, Copy)]
     pub(crate) enum GroupRows {
@@ -400,6 +461,7 @@ pub(crate) mod key {
         Messages,
         Changes,
         Uncounted,
+        Pins,
     }
 
     /// The range that holds all rows of one family of an incarnation.
@@ -415,6 +477,7 @@ pub(crate) mod key {
             GroupRows::Messages => MESSAGE,
             GroupRows::Changes => GROUP_CHANGE,
             GroupRows::Uncounted => GROUP_UNCOUNTED,
+            GroupRows::Pins => GROUP_PINS,
         };
         let to = match incarnation.checked_add(1) {
             Some(next) => of_incarnation(family, next, b""),
@@ -539,20 +602,9 @@ pub(crate) mod key {
         at_place(EXTENSIONS, place, b"")
     }
 
-    /// One extension of a message.
-    pub(crate) fn extension(place: MessagePlace, name: &str) -> Bytes {
-        at_place(EXTENSION, place, name.as_bytes())
-    }
-
-    /// The range that holds all extensions of a message.
-    pub(crate) fn extensions_of((time, ordinal): MessagePlace) -> (Bytes, Bytes) {
-        let end = at_place(EXTENSION, (time, ordinal.saturating_add(1)), b"");
-        (at_place(EXTENSION, (time, ordinal), b""), end)
-    }
-
-    /// The name of an extension.
-    pub(crate) fn extension_name(key: &[u8]) -> Option<&str> {
-        std::str::from_utf8(key.get(13..)?).ok()
+    /// What the keys of all single extensions of a message begin with; their names follow.
+    pub(crate) fn extension(place: MessagePlace) -> Bytes {
+        at_place(EXTENSION, place, b"")
     }
 
     /// The reactions to a message.
@@ -1056,6 +1108,7 @@ pub(crate) struct GroupUncountedRow {
 }
 
 /// `Home::Pair`, the extensions of one message together.
+/// `Home::Pair` or `Home::Group`, the extensions of one message together.
 #[derive(Clone, Copy, PartialEq, prost::Message)]
 pub(crate) struct ExtensionsRow {
     /// Number of the last write.
@@ -1074,7 +1127,7 @@ pub(crate) struct ExtensionsRow {
     pub(crate) writes: u32,
 }
 
-/// `Home::Pair`, one extension of a message.
+/// `Home::Pair` or `Home::Group`, one extension of a message.
 #[derive(Clone, PartialEq, prost::Message)]
 pub(crate) struct ExtensionRow {
     /// Empty: deleted.
@@ -1101,6 +1154,51 @@ pub(crate) struct ReactionRow {
     pub(crate) by_low: bool,
     #[prost(bool, tag = "3")]
     pub(crate) by_high: bool,
+}
+
+/// `Home::Group`, the reactions to one message, oldest first.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct GroupReactionsRow {
+    #[prost(message, repeated, tag = "1")]
+    pub(crate) reactions: Vec<GroupReactionRow>,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct GroupReactionRow {
+    #[prost(string, tag = "1")]
+    pub(crate) name: String,
+    /// Who gives it, the first one first.
+    #[prost(string, repeated, tag = "2")]
+    pub(crate) users: Vec<String>,
+}
+
+/// `Home::Group`, a member has read one message.
+#[derive(Clone, Copy, PartialEq, prost::Message)]
+pub(crate) struct ReceiptRow {
+    /// [`MemberRow::joined_as`] of the reader.
+    #[prost(uint64, tag = "1")]
+    pub(crate) joined_as: u64,
+    /// When he confirmed it.
+    #[prost(uint32, tag = "2")]
+    pub(crate) at: u32,
+}
+
+/// `Home::Group`, the pinned messages, oldest pin first.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct PinsRow {
+    #[prost(message, repeated, tag = "1")]
+    pub(crate) pins: Vec<PinRow>,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct PinRow {
+    /// Sequence number of the message.
+    #[prost(uint64, tag = "1")]
+    pub(crate) seq: u64,
+    #[prost(string, tag = "2")]
+    pub(crate) by: String,
+    #[prost(uint32, tag = "3")]
+    pub(crate) at: u32,
 }
 
 /// `Home::Pair`, a message as sent. Never changed.
@@ -1427,6 +1525,9 @@ pub(crate) struct GroupMessageRow {
     /// Accounts that see it, the sender among them; all members if there are none.
     #[prost(fixed64, repeated, tag = "30")]
     pub(crate) only_for: Vec<u64>,
+    /// [`GroupHeadRow::joins`] when it was sent, of one that asks for receipts: those who joined later do not count.
+    #[prost(uint64, tag = "25")]
+    pub(crate) joins: u64,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -1713,7 +1814,7 @@ mod tests {
             for row in [
                 key::overlay(place),
                 key::extensions(place),
-                key::extension(place, "vote"),
+                [&key::extension(place)[..], b"vote"].concat().into(),
                 key::reactions(place),
             ] {
                 assert_eq!(is_in(&row), old, "{row:?}");
@@ -1726,15 +1827,27 @@ mod tests {
     }
 
     #[test]
-    fn the_extensions_of_a_message_are_apart_from_those_of_its_neighbours() {
-        let (from, to) = key::extensions_of((UnixSeconds(9), 4));
-        for (ordinal, inside) in [(3, false), (4, true), (5, false)] {
-            for name in ["", "~~"] {
-                let row = key::extension((UnixSeconds(9), ordinal), name);
-                assert_eq!(from <= row && row < to, inside, "{ordinal} {name}");
-                assert_eq!(key::extension_name(&row), Some(name));
+    fn what_is_attached_to_a_group_message_goes_with_it_and_with_no_other() {
+        let user = UserId::parse("~").expect("valid");
+        let is_in = |row: &Bytes, ranges: &[(Bytes, Bytes)]| {
+            ranges.iter().any(|(from, to)| from <= row && row < to)
+        };
+        for seq in [3, 4, 5, 6] {
+            let ranges = key::attached_to_group_messages(7, 4, 6);
+            let rows = [
+                key::group_receipt(7, seq, &user),
+                key::group_extensions(7, seq),
+                [&key::group_extension(7, seq)[..], b"vote"].concat().into(),
+                key::group_reactions(7, seq),
+            ];
+            for row in &rows {
+                assert_eq!(is_in(row, &ranges), (4..6).contains(&seq), "{seq} {row:?}");
+                assert!(!is_in(row, &key::attached_to_group_messages(8, 0, u64::MAX)));
             }
+            assert_eq!(is_in(&rows[0], &[key::group_receipts_of(7, 4)]), seq == 4);
         }
+        let row = key::group_receipt(7, u64::MAX, &user);
+        assert_eq!(key::group_receipt_reader(&row), Some(user));
     }
 
     #[test]
@@ -1796,6 +1909,7 @@ mod tests {
             (key::GroupRows::Mentioned, key::mentioned(7, u64::MAX)),
             (key::GroupRows::Changes, key::group_logged(7, u64::MAX)),
             (key::GroupRows::Uncounted, key::group_uncounted(7, Some(TinyId(u64::MAX)), u64::MAX)),
+            (key::GroupRows::Pins, key::group_pins(7)),
         ] {
             let (from, to) = key::group_rows(rows, 7);
             assert!(from <= row && row < to);

@@ -239,6 +239,10 @@ settings! {
     group_history_days: u32 = 90, "group.history_days", 0..=36_500;
     /// Messages a second that a group may have; those beyond are refused with 10023, the least important first.
     group_messages_per_second: u32 = 40, "group.messages_per_second", 1..=1_000_000;
+    /// Largest group in which messages may ask for read receipts, members.
+    group_receipt_members_max: u32 = 200, "group.receipt_members_max", 1..=2_000;
+    /// Most pinned messages of a group.
+    group_pins_max: u32 = 10, "group.pins_max", 1..=100;
     /// Most members of a group of type Private, Public or ChatRoom.
     group_members_max: u32 = 5_000, "group.members_max", 2..=100_000;
     /// Most members of a community.

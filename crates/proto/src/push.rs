@@ -4,6 +4,7 @@
 //! straight from the server's state into the bytes that all recipients share. To whom an event goes
 //! is not known here.
 
+mod attached;
 mod change;
 mod group;
 mod relation;
@@ -21,10 +22,11 @@ use crate::message::{MessageBody, SendControl};
 use crate::platform::Platform;
 use crate::time::UnixSeconds;
 
-pub use change::{
-    ExtensionChange, ExtensionNotice, ExtensionValue, MessageRef, ModifiedMessage, Reaction,
-    ReactionNotice, ReceiptNotice, WithdrawnMessage,
+pub use attached::{
+    AttachedTo, ExtensionChange, ExtensionNotice, ExtensionValue, GroupMessageRef, GroupPin,
+    GroupReceipt, GroupReceipts, PinnedMessage, Reaction, ReactionNotice,
 };
+pub use change::{MessageRef, ModifiedMessage, ReceiptNotice, WithdrawnMessage};
 pub use group::{
     AttributeChange, EVENT_AT, EVENT_GROUP_MODIFIED, EVENT_MESSAGE, EVENT_NOTICE,
     EVENT_PASSING_TIP, EVENT_TIP, Face, GroupAt, GroupAtTip, GroupAttribute, GroupAttributes,
@@ -44,6 +46,10 @@ pub const FORCE_OFFLINE: &str = "im_open_status.stat_forceoffline";
 
 /// Number of the event that tells statuses.
 const EVENT_STATUS: u32 = 15;
+/// Number of the event that tells extensions.
+const EVENT_EXTENSIONS: u32 = 20;
+/// Number of the event that tells reactions.
+const EVENT_REACTIONS: u32 = 21;
 
 /// `MsgFlagBits` of a one-to-one message that was recalled.
 pub const MSG_FLAG_RECALLED: u32 = 8;
@@ -299,6 +305,8 @@ pub enum Event<'a> {
     Mentions(&'a [GroupAtTip<'a>]),
     /// Groups that were read on another device.
     GroupReads(&'a [GroupRead<'a>]),
+    /// How many have read messages of groups.
+    GroupReceipts(&'a [GroupReceipts<'a>]),
     /// A change of a user's friends, friend requests or blocked users.
     FriendList {
         /// Whose.
@@ -316,9 +324,9 @@ pub enum Event<'a> {
     MessagesModified(&'a [ModifiedMessage<'a>]),
     /// One-to-one messages that their receiver has read.
     Receipts(ReceiptNotice<'a>),
-    /// Reactions to one-to-one messages.
+    /// Reactions to messages.
     Reactions(&'a [ReactionNotice<'a>]),
-    /// Extensions of a one-to-one message.
+    /// Extensions of a message.
     Extensions(ExtensionNotice<'a>),
 }
 
@@ -347,7 +355,8 @@ pub struct DoNotDisturb {
     pub is_repeated: bool,
 }
 
-/// A message or tip of a group, or a status of a user, encoded once, for a frame that holds one or many.
+/// A message or tip of a group, what was attached to one, or a status of a user, encoded once, for a frame that
+/// holds one or many.
 #[derive(Debug, Clone)]
 pub struct GroupPiece {
     event: u32,
@@ -397,6 +406,24 @@ impl GroupPiece {
         Self::of(EVENT_GROUP_MODIFIED, message)
     }
 
+    /// Encodes reactions.
+    #[must_use]
+    pub fn reactions(notice: &ReactionNotice<'_>) -> Self {
+        Self::of(EVENT_REACTIONS, notice)
+    }
+
+    /// Encodes extensions.
+    #[must_use]
+    pub fn extensions(notice: &ExtensionNotice<'_>) -> Self {
+        Self::of(EVENT_EXTENSIONS, notice)
+    }
+
+    /// Encodes what was pinned, or unpinned.
+    #[must_use]
+    pub fn pin(pin: &GroupPin<'_>) -> Self {
+        Self::of(EVENT_PASSING_TIP, pin)
+    }
+
     /// Encodes the status of a user.
     #[must_use]
     pub fn status(status: &UserStatus<'_>) -> Self {
@@ -423,6 +450,16 @@ impl GroupPiece {
     }
 }
 
+/// Whether an event holds a list of pieces. Of extensions it holds one.
+fn is_list(event: u32) -> bool {
+    event != EVENT_EXTENSIONS
+}
+
+/// Whether an event may hold several pieces. Of recalls in one array clients take each off as often as there are any.
+fn takes_more(event: u32) -> bool {
+    is_list(event) && event != EVENT_NOTICE
+}
+
 /// A push frame with these messages and tips, in their order.
 #[must_use]
 pub fn group_frame<'a>(pieces: impl IntoIterator<Item = &'a GroupPiece> + Clone) -> Bytes {
@@ -431,12 +468,11 @@ pub fn group_frame<'a>(pieces: impl IntoIterator<Item = &'a GroupPiece> + Clone)
     buffer.put_slice(b"{\"EventArray\":[");
     let mut open = None;
     for piece in pieces {
-        // Of recalls in one array clients take each off as often as there are any.
-        if open == Some(piece.event) && piece.event != EVENT_NOTICE {
+        if open == Some(piece.event) && takes_more(piece.event) {
             buffer.put_u8(b',');
         } else {
-            if open.is_some() {
-                buffer.put_slice(b"]},");
+            if let Some(event) = open {
+                buffer.put_slice(if is_list(event) { b"]}," } else { b"}," });
             }
             buffer.put_slice(match piece.event {
                 EVENT_MESSAGE => b"{\"Event\":3,\"GroupMsgArray\":[",
@@ -445,14 +481,16 @@ pub fn group_frame<'a>(pieces: impl IntoIterator<Item = &'a GroupPiece> + Clone)
                 EVENT_PASSING_TIP => b"{\"Event\":6,\"GroupTips\":[",
                 EVENT_GROUP_MODIFIED => b"{\"Event\":19,\"GroupMsgModNotifys\":[",
                 EVENT_STATUS => b"{\"Event\":15,\"UserStatusList\":[",
+                EVENT_EXTENSIONS => b"{\"Event\":20,\"MsgExtensionNotify\":",
+                EVENT_REACTIONS => b"{\"Event\":21,\"MsgReactionNotifyList\":[",
                 _ => b"{\"Event\":4,\"GroupTips\":[" as &[u8],
             });
             open = Some(piece.event);
         }
         buffer.put_slice(&piece.json);
     }
-    if open.is_some() {
-        buffer.put_slice(b"]}");
+    if let Some(event) = open {
+        buffer.put_slice(if is_list(event) { b"]}" } else { b"}" });
     }
     buffer.put_slice(b"]}");
     frame::end(buffer)
@@ -532,14 +570,19 @@ impl Serialize for Event<'_> {
             Self::GroupNotices(notices) => entry(serializer, EVENT_NOTICE, "GroupTips", notices),
             Self::Mentions(tips) => entry(serializer, EVENT_AT, "GroupTips", tips),
             Self::GroupReads(reads) => entry(serializer, EVENT_NOTICE, "GroupTips", reads),
+            Self::GroupReceipts(receipts) => entry(serializer, EVENT_NOTICE, "GroupTips", receipts),
             Self::AllRead(read) => read.serialize(serializer),
             Self::DoNotDisturb(setting) => {
                 Numbered { event: EVENT_DO_NOT_DISTURB, data: setting }.serialize(serializer)
             }
             Self::MessagesModified(messages) => entry(serializer, 18, "C2cMsgModNotifys", messages),
             Self::Receipts(notice) => notice.serialize(serializer),
-            Self::Reactions(notices) => entry(serializer, 21, "MsgReactionNotifyList", notices),
-            Self::Extensions(notice) => entry(serializer, 20, "MsgExtensionNotify", notice),
+            Self::Reactions(notices) => {
+                entry(serializer, EVENT_REACTIONS, "MsgReactionNotifyList", notices)
+            }
+            Self::Extensions(notice) => {
+                entry(serializer, EVENT_EXTENSIONS, "MsgExtensionNotify", notice)
+            }
             Self::FriendList { user, list } => {
                 entry(serializer, 12, "FriendListMod", [list.of(user)])
             }

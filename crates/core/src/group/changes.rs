@@ -64,7 +64,7 @@ impl Actor {
     ///
     /// # Errors
     /// `GroupPermissionDenied` for a stranger.
-    fn in_group(&self, state: &GroupState) -> Result<(Standing, u64), Error> {
+    pub(super) fn in_group(&self, state: &GroupState) -> Result<(Standing, u64), Error> {
         let Some(tiny_id) = self.tiny_id else { return Ok((Standing::Backend, 1)) };
         let member = state.member(&self.user, tiny_id).ok_or_else(|| {
             Error::with(ErrorCode::GroupPermissionDenied, "you are not a member of the group")

@@ -63,7 +63,7 @@ impl Stored {
     }
 
     /// Makes it say what it says now.
-    fn lay_over(&mut self, recalled: Recalled) {
+    pub(super) fn lay_over(&mut self, recalled: Recalled) {
         if self.is_recalled() && recalled != Recalled::Whole {
             WITHDRAWN_BODY.as_json().clone_into(&mut self.row.body);
             self.row.cloud_custom_data.clear();
@@ -331,6 +331,9 @@ pub(crate) async fn cut(
                 change.delete_range(key::beside_group_messages(incarnation, 0, last + 1));
                 let chunks = (0, Numbers::chunk_of(last + 1));
                 change.delete_range(key::deletions_of_group(incarnation, chunks));
+            }
+            for attached in key::attached_to_group_messages(incarnation, 0, last + 1) {
+                change.delete_range(attached);
             }
             Ok(())
         })

@@ -372,6 +372,9 @@ pub(crate) async fn bury(
             change.delete_range(beside);
             let chunks = (Numbers::chunk_of(range.0), Numbers::chunk_of(range.1) + 1);
             change.delete_range(key::deletions_of_group(job.incarnation, chunks));
+            for attached in key::attached_to_group_messages(job.incarnation, range.0, range.1) {
+                change.delete_range(attached);
+            }
             Ok(())
         })
         .await?;
@@ -387,6 +390,7 @@ pub(crate) async fn bury(
             GroupRows::Mentioned,
             GroupRows::Changes,
             GroupRows::Uncounted,
+            GroupRows::Pins,
         ] {
             change.delete_range(key::group_rows(rows, job.incarnation));
         }

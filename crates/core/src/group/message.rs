@@ -4,6 +4,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
+use serde::Serialize;
 use serde_json::value::RawValue;
 use teahouse_proto::group::{ApplyJoinOption, GroupType, InviteJoinOption, Priority, Switch};
 use teahouse_proto::ids::{GroupId, SdkAppId, TinyId, UserId};
@@ -98,6 +99,21 @@ impl GroupSaid {
     pub(crate) fn to_json(&self) -> Box<RawValue> {
         self.with_message(|message| {
             serde_json::value::to_raw_value(message).expect("a message is JSON")
+        })
+    }
+
+    /// The same with who has pinned it.
+    pub(crate) fn to_pinned_json(&self, pinner: &str) -> Box<RawValue> {
+        #[derive(Serialize)]
+        struct Pinned<'a> {
+            #[serde(flatten)]
+            message: &'a GroupMessage<'a>,
+            #[serde(rename = "Pinner_Account")]
+            pinner: &'a str,
+        }
+        self.with_message(|message| {
+            let pinned = Pinned { message, pinner };
+            serde_json::value::to_raw_value(&pinned).expect("a message is JSON")
         })
     }
 

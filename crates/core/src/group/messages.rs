@@ -63,6 +63,7 @@ impl NewGroupMessage {
             mentions: mention_rows(&self.mentions),
             tip: None,
             only_for: Vec::new(),
+            joins: 0,
         }
     }
 }
@@ -122,6 +123,9 @@ pub(crate) async fn send(
         let time = state.time_of(now);
         let mut row = message.row(time, message.client_time.unwrap_or(time));
         let only_for = state.audience(message, &mut row);
+        if message.flags.has(MessageFlags::WANTS_RECEIPT) {
+            row.joins = state.head.joins;
+        }
         let key = SendKey::of_row(&row);
         let since = now.seconds().minus_seconds(dedupe_s.into());
         if let Some((time, seq)) = state.dedupe.find(&key, since) {

@@ -6,9 +6,11 @@
 //! somebody comes or goes; so a message never writes a row per member.
 //!
 //! [`rules`] says what may be done, [`membership`] who is in, [`messages`] what is said, [`history`] what
-//! was said, [`changes`] what has become of it, [`room`] how live rooms differ: of them only the profile is stored, and
-//! [`attributes`] and [`counters`], which all groups have.
+//! was said, [`changes`] what has become of it, [`attached`], [`receipts`] and [`pins`] what members do with it,
+//! [`room`] how live rooms differ: of them only the profile is stored, and [`attributes`] and [`counters`], which all
+//! groups have.
 
+pub(crate) mod attached;
 pub(crate) mod attributes;
 pub(crate) mod changes;
 pub(crate) mod commands;
@@ -20,7 +22,9 @@ pub(crate) mod membership;
 pub(crate) mod message;
 pub(crate) mod messages;
 mod per_second;
+pub(crate) mod pins;
 pub(crate) mod profile;
+pub(crate) mod receipts;
 pub(crate) mod room;
 pub(crate) mod rules;
 pub(crate) mod uncounted;
@@ -67,6 +71,9 @@ pub(crate) struct GroupState {
     attribute_writes: PerSecond,
     pub(crate) counters: CountersRow,
     pub(crate) dedupe: Dedupe<SendKey, u64>,
+    /// Moves with each change of what is attached to messages. It begins anywhere, so that one who finds the group
+    /// loaded again does not take it for what he has seen.
+    attached: u64,
 }
 
 impl State for GroupState {
@@ -78,7 +85,7 @@ impl State for GroupState {
         async move {
             loop {
                 let before: GroupHeadRow = node.head_row(partition).await?.unwrap_or_default();
-                let mut state = Self::default();
+                let mut state = Self { attached: node.random(), ..Self::default() };
                 if before.incarnation > 0 && before.dismissed_ms == 0 {
                     state.read_rows(node, partition, before.incarnation).await?;
                     state.know_again(node, home, partition, &before).await?;

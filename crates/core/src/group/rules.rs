@@ -51,6 +51,8 @@ pub(crate) struct TypeRules {
     pub(crate) targeted_messages: bool,
     /// There are counters.
     pub(crate) counters: bool,
+    /// Members confirm that they have read single messages.
+    pub(crate) receipts: bool,
 }
 
 /// Who may edit the profile.
@@ -89,6 +91,7 @@ pub(crate) static TYPES: [TypeRules; 5] = [
         online_only_messages: true,
         targeted_messages: true,
         counters: true,
+        receipts: true,
     },
     TypeRules {
         kind: GroupType::Public,
@@ -113,6 +116,7 @@ pub(crate) static TYPES: [TypeRules; 5] = [
         online_only_messages: true,
         targeted_messages: true,
         counters: true,
+        receipts: true,
     },
     TypeRules {
         kind: GroupType::Meeting,
@@ -137,6 +141,7 @@ pub(crate) static TYPES: [TypeRules; 5] = [
         online_only_messages: true,
         targeted_messages: true,
         counters: true,
+        receipts: true,
     },
     TypeRules {
         kind: GroupType::AvChatRoom,
@@ -161,6 +166,7 @@ pub(crate) static TYPES: [TypeRules; 5] = [
         online_only_messages: false,
         targeted_messages: false,
         counters: true,
+        receipts: false,
     },
     TypeRules {
         kind: GroupType::Community,
@@ -185,6 +191,7 @@ pub(crate) static TYPES: [TypeRules; 5] = [
         online_only_messages: true,
         targeted_messages: false,
         counters: false,
+        receipts: false,
     },
 ];
 
@@ -268,6 +275,13 @@ impl TypeRules {
             Editors::Managers => Standing::Admin,
         };
         allow(who <= last, "you may not change this of the group")
+    }
+
+    /// Who edits the profile pins messages, too.
+    pub(crate) fn may_pin(&self, who: Standing) -> Result<(), Error> {
+        self.offers(self.stored)?;
+        let may = self.may_edit(who, true).is_ok();
+        allow(may, "only owner and admins pin messages, in a group of type Private all members")
     }
 
     pub(crate) fn may_kick(&self, who: Standing, target: Role) -> Result<(), Error> {
@@ -476,6 +490,18 @@ mod tests {
         assert!(!edits(GroupType::Public, Standing::Member, true));
         assert!(edits(GroupType::Public, Standing::Admin, false));
         assert!(edits(GroupType::AvChatRoom, Standing::Owner, false));
+    }
+
+    #[test]
+    fn who_pins() {
+        let pins = |kind, who| of(kind).may_pin(who).is_ok();
+        for kind in [GroupType::Public, GroupType::Meeting, GroupType::Community] {
+            assert!(pins(kind, Standing::Admin) && !pins(kind, Standing::Member), "{kind:?}");
+        }
+        assert!(
+            pins(GroupType::Work, Standing::Member) && !pins(GroupType::Work, Standing::Stranger)
+        );
+        assert!(!pins(GroupType::AvChatRoom, Standing::Owner), "a room keeps nothing");
     }
 
     #[test]

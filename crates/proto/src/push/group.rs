@@ -584,7 +584,8 @@ impl Serialize for GroupCounters<'_> {
     }
 }
 
-fn passing_tip<S: Serializer>(
+/// A tip without a place in the group's sequence.
+pub(super) fn passing_tip<S: Serializer>(
     serializer: S,
     group: &GroupInfo<'_>,
     time: UnixSeconds,

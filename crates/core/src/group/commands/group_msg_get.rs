@@ -2,6 +2,8 @@
 //!
 //! Callers: members.
 
+use std::collections::BTreeSet;
+
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -12,7 +14,9 @@ use crate::caller::{Caller, Who};
 use crate::conversation;
 use crate::error::Outcome;
 use crate::group;
+use crate::group::changes::Actor;
 use crate::group::history::{self, Recalled, Wanted};
+use crate::group::pins;
 use crate::operation::Operation;
 use crate::request;
 
@@ -31,6 +35,8 @@ request! {
         with_recalled_msg: Option<u32> = "WithRecalledMsg",
         /// Single messages by sequence number; more than 100 are cut.
         req_msg_seq_list: Option<Vec<u64>> = "ReqMsgSeqList",
+        /// 3: of the single messages also pinned ones of before the caller came.
+        get_type: Option<u32> = "GetType",
     }
 }
 
@@ -51,6 +57,8 @@ pub(crate) struct Response {
     invisible_msg_seq: Vec<u64>,
 }
 
+/// `GetType` of a client that shows what is pinned.
+const GET_PINNED: u32 = 3;
 const COUNT_DEFAULT: u64 = 20;
 const COUNT_MAX: u64 = 100;
 const SEQS_MAX: usize = 100;
@@ -89,7 +97,14 @@ pub(crate) async fn run(caller: Caller, request: Request) -> Outcome<Response> {
     let messages = match &request.req_msg_seq_list {
         Some(seqs) => {
             let seqs = &seqs[..seqs.len().min(SEQS_MAX)];
-            history::at(node, app, &wanted, seqs).await?
+            let mut messages = history::at(node, app, &wanted, seqs).await?;
+            if request.get_type == Some(GET_PINNED) {
+                let seen: BTreeSet<u64> = messages.iter().map(|said| said.seq).collect();
+                let pins = pins::all(node, app, id, &Actor::of(&caller)?).await?;
+                let pinned = pins.into_iter().map(|pin| pin.said);
+                messages.extend(pinned.filter(|m| seqs.contains(&m.seq) && !seen.contains(&m.seq)));
+            }
+            messages
         }
         None => {
             let page = history::page(node, app, &wanted).await?;

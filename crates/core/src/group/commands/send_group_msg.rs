@@ -67,7 +67,7 @@ request! {
         to: Option<Vec<UserId>> = "To_Account",
         /// 1: key-values may be attached later.
         support_message_extension: Option<u32> = "SupportMessageExtension",
-        /// 1: receivers may send receipts.
+        /// 1: members may send read receipts. Where they cannot the message is sent without, see `ReadReceiptCode`.
         need_read_receipt: Option<u32> = "NeedReadReceipt",
         /// Offline push options.
         offline_push_info: Option<Box<RawValue>> = "OfflinePushInfo",
@@ -82,6 +82,10 @@ pub(crate) struct Response {
     msg_time: UnixSeconds,
     /// Its place in the group: starts at 1 and rises by 1 with each stored message.
     msg_seq: u64,
+    /// Why the message goes without the read receipts that it asks for: 10060, the group is too large for them (a
+    /// setting); 10061, it is not stored; 10007, groups of this type have none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    read_receipt_code: Option<i32>,
 }
 
 const MENTIONS_MAX: usize = 30;
@@ -90,7 +94,7 @@ const RECEIVERS_MAX: usize = 50;
 pub(crate) async fn run(caller: Caller, request: Request) -> Outcome<Response> {
     let (node, app) = (caller.node(), caller.app());
     let id = request.group_id.clone();
-    let message = accept(&caller, request).await?;
+    let (message, without_receipts) = accept(&caller, request).await?;
     let group = admission::to_group(&caller, &id, &message).await?;
     let sent = if room::is_room(group.kind) {
         let settings = &app.facts().settings;
@@ -100,11 +104,15 @@ pub(crate) async fn run(caller: Caller, request: Request) -> Outcome<Response> {
     } else {
         messages::send(node, app, &id, &message, || caller.end_turn()).await?
     };
-    Ok(Response { msg_time: sent.time, msg_seq: sent.seq })
+    let read_receipt_code = without_receipts.map(ErrorCode::number);
+    Ok(Response { msg_time: sent.time, msg_seq: sent.seq, read_receipt_code })
 }
 
-/// Checks what the request says.
-async fn accept(caller: &Caller, request: Request) -> Outcome<NewGroupMessage> {
+/// Checks what the request says. Also why the message goes without receipts, if it does and asks for them.
+async fn accept(
+    caller: &Caller,
+    request: Request,
+) -> Outcome<(NewGroupMessage, Option<ErrorCode>)> {
     let (node, app) = (caller.node(), caller.app());
     let from = super::operator(caller, request.from_account)?;
     let cloud_custom_data = request.cloud_custom_data.unwrap_or_default();
@@ -124,7 +132,9 @@ async fn accept(caller: &Caller, request: Request) -> Outcome<NewGroupMessage> {
     let online_only = request.online_only_flag.unwrap_or_default() > 0;
     let control = request.send_msg_control.unwrap_or_default();
     let entity = group::group(node, app, &request.group_id).await?;
-    entity.read(|state| {
+    let is_one = |flag: Option<u32>| flag == Some(1);
+    let asks_receipts = is_one(request.need_read_receipt);
+    let without_receipts = entity.read(|state| -> Result<Option<ErrorCode>, Error> {
         let rules = state.rules()?;
         let is_marked = online_only || control.no_unread || control.no_last_msg;
         if is_marked {
@@ -135,17 +145,17 @@ async fn accept(caller: &Caller, request: Request) -> Outcome<NewGroupMessage> {
             let info = "SendMsgControl says nothing of a message that is not stored".to_owned();
             return Err(Error::with(ErrorCode::GroupBadParameter, info));
         }
-        Ok(())
+        let allowed = state.check_receipts(online_only, &app.facts().settings);
+        Ok(allowed.err().filter(|_| asks_receipts))
     })?;
     let unknown = ErrorCode::GroupAccountUnknown;
     let from_tiny_id = account::existing(node, app, &from, unknown).await?;
-    let is_one = |flag: Option<u32>| flag == Some(1);
     let flags = MessageFlags::default()
         .with(MessageFlags::NO_UNREAD, control.no_unread || !to.is_empty())
         .with(MessageFlags::NO_LAST, control.no_last_msg)
-        .with(MessageFlags::WANTS_RECEIPT, is_one(request.need_read_receipt))
+        .with(MessageFlags::WANTS_RECEIPT, asks_receipts && without_receipts.is_none())
         .with(MessageFlags::EXTENSIBLE, is_one(request.support_message_extension));
-    Ok(NewGroupMessage {
+    let message = NewGroupMessage {
         faces: faces(caller, &from, []).await?,
         from,
         from_tiny_id,
@@ -161,7 +171,8 @@ async fn accept(caller: &Caller, request: Request) -> Outcome<NewGroupMessage> {
         mentions,
         to,
         origin: caller.origin(),
-    })
+    };
+    Ok((message, without_receipts))
 }
 
 fn body(

@@ -3,20 +3,18 @@
 //!
 //! Callers: administrators for any message; users for those of their conversations.
 
-use schemars::JsonSchema;
-use serde::Serialize;
-use teahouse_proto::error::{Error, ErrorCode};
+use teahouse_proto::error::ErrorCode;
 use teahouse_proto::ids::UserId;
 
-use super::set_key_values::Extension;
 use super::{ends_of, key_of};
+use crate::attached::commands::{ReadExtensions, bad};
 use crate::caller::Caller;
 use crate::error::Outcome;
 use crate::operation::Operation;
 use crate::pair::extensions;
 use crate::request;
 
-pub(crate) const OPERATION: Operation<Request, Response> =
+pub(crate) const OPERATION: Operation<Request, ReadExtensions> =
     Operation::new("openim_msg_ext_http_svc/get_key_values").rest().gateway().feature_bit(13);
 
 request! {
@@ -32,23 +30,8 @@ request! {
     }
 }
 
-/// See the module.
-#[derive(Debug, Serialize, JsonSchema)]
-#[serde(rename_all = "PascalCase")]
-pub(crate) struct Response {
-    /// At most 200, ascending by number; deleted ones have an empty value.
-    extension_list: Vec<Extension>,
-    /// 0: there are more, with higher numbers.
-    complete_flag: u8,
-    /// Number of the message's last write.
-    latest_seq: u64,
-    /// Number of the last write that deleted all.
-    clear_seq: u64,
-}
-
-pub(crate) async fn run(caller: Caller, request: Request) -> Outcome<Response> {
-    let malformed = || Error::with(ErrorCode::GroupBadParameter, "MsgKey is malformed");
-    let key = key_of(&request.msg_key).map_err(|_| malformed())?;
+pub(crate) async fn run(caller: Caller, request: Request) -> Outcome<ReadExtensions> {
+    let key = key_of(&request.msg_key).map_err(|_| bad("MsgKey is malformed"))?;
     let from = match request.from_account {
         Some(from) => from,
         None => caller.acting_as(None, ErrorCode::GroupRequestIllegal)?,
@@ -56,16 +39,5 @@ pub(crate) async fn run(caller: Caller, request: Request) -> Outcome<Response> {
     let ends = ends_of(&caller, &from, &request.to_account, ErrorCode::GroupRequestIllegal).await?;
     let ends = ends.ok_or(ErrorCode::ExtensionTargetUnknown)?;
     let start = request.start_seq.unwrap_or_default();
-    let page = extensions::read(caller.node(), caller.app(), &ends, key, start).await?;
-    let item = |(key, row): (String, crate::rows::ExtensionRow)| Extension {
-        key,
-        value: row.value,
-        seq: row.seq,
-    };
-    Ok(Response {
-        extension_list: page.keys.into_iter().map(item).collect(),
-        complete_flag: u8::from(page.complete),
-        latest_seq: page.last,
-        clear_seq: page.cleared,
-    })
+    Ok(extensions::read(caller.node(), caller.app(), &ends, key, start).await?.into())
 }

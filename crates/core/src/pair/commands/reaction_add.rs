@@ -3,15 +3,17 @@
 //!
 //! Callers: users, for messages of their conversations.
 
-use teahouse_proto::error::{Error, ErrorCode};
+use teahouse_proto::error::ErrorCode;
 use teahouse_proto::ids::UserId;
 
 use super::{ends_of, key_of};
 use crate::account::commands::Empty;
+use crate::attached::commands::{bad, reactor};
+use crate::attached::reactions::React;
 use crate::caller::Caller;
 use crate::error::Outcome;
 use crate::operation::Operation;
-use crate::pair::reactions::{self, React};
+use crate::pair::reactions;
 use crate::request;
 
 pub(crate) const OPERATION: Operation<Request, Empty> =
@@ -41,8 +43,6 @@ pub(super) struct Reacting {
     pub(super) accounts: Option<Vec<UserId>>,
 }
 
-const NAME_BYTES_MAX: usize = 64;
-
 pub(crate) async fn run(caller: Caller, request: Request) -> Outcome<Empty> {
     let Request { from_account, to_account, msg_key, reaction, accounts } = request;
     let reacting = Reacting { from_account, to_account, msg_key, reaction, accounts };
@@ -50,19 +50,9 @@ pub(crate) async fn run(caller: Caller, request: Request) -> Outcome<Empty> {
 }
 
 pub(super) async fn react(caller: Caller, reacting: Reacting, react: React) -> Outcome<Empty> {
-    let bad = |info: String| Error::with(ErrorCode::GroupBadParameter, info);
     let Reacting { from_account, to_account, msg_key, reaction, accounts } = reacting;
-    let key = key_of(&msg_key).map_err(|_| bad("MsgKey is malformed".to_owned()))?;
-    let bytes = reaction.len();
-    if !(1..=NAME_BYTES_MAX).contains(&bytes) {
-        let info = format!("Reaction is {bytes} bytes, 1 to {NAME_BYTES_MAX} are possible");
-        return Err(bad(info).into());
-    }
-    let own = caller.acting_as(None, ErrorCode::GroupRequestIllegal)?;
-    if accounts.is_some_and(|accounts| accounts != [own.clone()]) {
-        let info = "only the caller can react";
-        return Err(Error::with(ErrorCode::GroupRequestIllegal, info).into());
-    }
+    let key = key_of(&msg_key).map_err(|_| bad("MsgKey is malformed"))?;
+    let own = reactor(&caller, &reaction, accounts.as_deref())?;
     let ends = ends_of(&caller, &from_account, &to_account, ErrorCode::GroupRequestIllegal).await?;
     let ends = ends.ok_or(ErrorCode::ExtensionTargetUnknown)?;
     let (node, app, origin) = (caller.node(), caller.app(), caller.origin_of_both());

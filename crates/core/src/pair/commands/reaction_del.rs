@@ -7,10 +7,10 @@ use teahouse_proto::ids::UserId;
 
 use super::reaction_add::{Reacting, react};
 use crate::account::commands::Empty;
+use crate::attached::reactions::React;
 use crate::caller::Caller;
 use crate::error::Outcome;
 use crate::operation::Operation;
-use crate::pair::reactions::React;
 use crate::request;
 
 pub(crate) const OPERATION: Operation<Request, Empty> =

@@ -4,10 +4,11 @@
 
 use schemars::JsonSchema;
 use serde::Serialize;
-use teahouse_proto::error::{Error, ErrorCode};
+use teahouse_proto::error::ErrorCode;
 use teahouse_proto::ids::UserId;
 
 use super::{ends_of, key_of};
+use crate::attached::commands::bad;
 use crate::caller::Caller;
 use crate::error::Outcome;
 use crate::operation::Operation;
@@ -44,14 +45,13 @@ pub(crate) struct Response {
 }
 
 pub(crate) async fn run(caller: Caller, request: Request) -> Outcome<Response> {
-    let malformed = || Error::with(ErrorCode::GroupBadParameter, "MsgKey is malformed");
-    let key = key_of(&request.msg_key).map_err(|_| malformed())?;
+    let key = key_of(&request.msg_key).map_err(|_| bad("MsgKey is malformed"))?;
     let Request { from_account, to_account, .. } = &request;
     let ends = ends_of(&caller, from_account, to_account, ErrorCode::GroupRequestIllegal).await?;
     let Some(ends) = ends else { return Ok(Response { accounts: Vec::new(), next_seq: 0 }) };
     let found = reactions::of_messages(caller.node(), caller.app(), &ends, &[key]).await?;
     let mut found = found.into_iter().flatten();
     let reaction = found.find(|reaction| reaction.name == request.reaction);
-    let accounts = reaction.map(|reaction| reaction.users(&ends)).unwrap_or_default();
+    let accounts = reaction.map(|reaction| reaction.given_by(&ends)).unwrap_or_default();
     Ok(Response { accounts, next_seq: 0 })
 }

@@ -5,10 +5,11 @@
 
 use schemars::JsonSchema;
 use serde::Serialize;
-use teahouse_proto::error::{Error, ErrorCode};
+use teahouse_proto::error::ErrorCode;
 use teahouse_proto::ids::{MsgKey, UserId};
 
 use super::{ends_of, key_of};
+use crate::attached::commands::{Summary, bad, check_messages};
 use crate::caller::Caller;
 use crate::error::Outcome;
 use crate::operation::Operation;
@@ -50,34 +51,11 @@ struct OfMessage {
     reaction_list: Vec<Summary>,
 }
 
-/// A reaction and who has given it.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
-#[serde(rename_all = "PascalCase")]
-struct Summary {
-    reaction: String,
-    /// How many have given it.
-    count: usize,
-    /// The first of them.
-    #[serde(rename = "Reaction_Account")]
-    accounts: Vec<UserId>,
-    /// 1: the caller is one of them.
-    reacted_by_me: u8,
-}
-
-const MESSAGES_MAX: usize = 20;
-const ACCOUNTS_MAX: u32 = 10;
-
 pub(crate) async fn run(caller: Caller, request: Request) -> Outcome<Response> {
-    let bad = |info: String| Error::with(ErrorCode::GroupBadParameter, info);
-    let count = request.msg_key_list.len();
-    if !(1..=MESSAGES_MAX).contains(&count) {
-        let info = format!("MsgKeyList has {count} keys, 1 to {MESSAGES_MAX} are possible");
-        return Err(bad(info).into());
-    }
+    check_messages("MsgKeyList", request.msg_key_list.len())?;
     let keys = request.msg_key_list.iter().map(|key| key_of(key));
     let keys: Result<Vec<MsgKey>, _> = keys.collect();
-    let keys = keys.map_err(|_| bad("a key in MsgKeyList is malformed".to_owned()))?;
-    let accounts = request.count.unwrap_or(ACCOUNTS_MAX).min(ACCOUNTS_MAX) as usize;
+    let keys = keys.map_err(|_| bad("a key in MsgKeyList is malformed"))?;
     let own = caller.acting_as(None, ErrorCode::GroupRequestIllegal)?;
     let Request { from_account, to_account, .. } = &request;
     let ends = ends_of(&caller, from_account, to_account, ErrorCode::GroupRequestIllegal).await?;
@@ -86,10 +64,8 @@ pub(crate) async fn run(caller: Caller, request: Request) -> Outcome<Response> {
         None => vec![Vec::new(); keys.len()],
     };
     let summary = |ends: &Ends, reaction: ReactionRow| {
-        let mut users = reaction.users(ends);
-        let (count, reacted_by_me) = (users.len(), u8::from(users.contains(&own)));
-        users.truncate(accounts);
-        Summary { reaction: reaction.name, count, accounts: users, reacted_by_me }
+        let users = reaction.given_by(ends);
+        Summary::new(reaction.name, users, &own, request.count)
     };
     let result = |(msg_key, found): (MsgKey, Vec<ReactionRow>)| {
         let list = ends.iter().flat_map(|ends| found.iter().cloned().map(|r| summary(ends, r)));
