@@ -1388,6 +1388,17 @@ pub(crate) struct GroupInfoRow {
     /// Of the owner's account: of a live room no member row tells it.
     #[prost(uint64, tag = "15")]
     pub(crate) owner_tiny_id: u64,
+    #[prost(message, repeated, tag = "35")]
+    pub(crate) custom: Vec<CustomFieldRow>,
+}
+
+/// A custom field of a group or member, by key in ascending order; one without a value has no row.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct CustomFieldRow {
+    #[prost(string, tag = "1")]
+    pub(crate) key: String,
+    #[prost(string, tag = "2")]
+    pub(crate) value: String,
 }
 
 /// `Home::Group`, one member.
@@ -1424,6 +1435,8 @@ pub(crate) struct MemberRow {
     pub(crate) shown: u64,
     #[prost(uint32, tag = "23")]
     pub(crate) shown_time: u32,
+    #[prost(message, repeated, tag = "35")]
+    pub(crate) custom: Vec<CustomFieldRow>,
 }
 
 /// `Home::Group`, a mute.
@@ -1575,6 +1588,9 @@ pub(crate) struct ChangedRow {
     pub(crate) invite_option: Option<u32>,
     #[prost(bool, optional, tag = "8")]
     pub(crate) mute_all: Option<bool>,
+    /// If some changed: all custom fields, those that were removed with an empty value.
+    #[prost(message, repeated, tag = "35")]
+    pub(crate) custom: Vec<CustomFieldRow>,
 }
 
 /// Outbox: what must follow elsewhere. Carried out at least once, so each job is idempotent.

@@ -97,6 +97,27 @@ impl SettingValue for FieldNames {
     }
 }
 
+/// Custom fields of groups, or of their members, by key.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct FieldKeys(pub Vec<String>);
+
+impl SettingValue for FieldKeys {
+    const EXPECTS: &'static str = "at most 20 keys of 1 to 16 letters, digits and underscores, no digit first, separated by commas";
+    fn parse(text: &str) -> Option<Self> {
+        let valid = |key: &str| {
+            (1..=16).contains(&key.len())
+                && !key.starts_with(|first: char| first.is_ascii_digit())
+                && key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+        };
+        let keys: Vec<String> =
+            text.split(',').map(str::trim).filter(|k| !k.is_empty()).map(str::to_owned).collect();
+        (keys.len() <= 20 && keys.iter().all(|key| valid(key))).then_some(Self(keys))
+    }
+    fn show(&self) -> String {
+        self.0.join(",")
+    }
+}
+
 /// Accounts by id.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Accounts(pub Vec<UserId>);
@@ -261,6 +282,14 @@ settings! {
     group_name_card_bytes_max: u32 = 50, "group.name_card_bytes_max", 1..=1_000;
     /// Writes a second that the attributes of a group may have; those beyond are refused with 10049.
     group_attribute_writes_per_second: u32 = 5, "group.attribute_writes_per_second", 1..=1_000_000;
+    /// Custom fields of groups.
+    group_custom_fields: FieldKeys = FieldKeys::default(), "group.custom_fields";
+    /// Longest value of a custom field of a group, bytes.
+    group_custom_value_bytes_max: u32 = 512, "group.custom_value_bytes_max", 1..=1_024;
+    /// Custom fields of members of groups.
+    group_member_custom_fields: FieldKeys = FieldKeys::default(), "group.member_custom_fields";
+    /// Longest value of a custom field of a member, bytes.
+    group_member_custom_value_bytes_max: u32 = 64, "group.member_custom_value_bytes_max", 1..=1_024;
     /// Messages a second that a live room may have; those beyond are dropped, the least important first.
     room_messages_per_second: u32 = 40, "room.messages_per_second", 1..=1_000_000;
     /// Accounts whose messages in live rooms are never dropped and count for no limit.
@@ -360,6 +389,7 @@ mod tests {
             ("login.policy", "triple"),
             ("profile.custom_fields", "Color, Rank"),
             ("conversation.sync_delete", "on"),
+            ("group.custom_fields", "level, _2"),
         ] {
             changed.set(name, value).expect("valid");
         }
@@ -376,6 +406,10 @@ mod tests {
         assert_eq!(settings.set("nope", "1"), Err(SettingError::Unknown("nope".into())));
         for bad in ["toolongname", "with1digit", "a b"] {
             assert!(settings.set("profile.custom_fields", bad).is_err(), "{bad}");
+        }
+        assert_eq!(settings.set("group.custom_fields", "k234567890123456"), Ok(()));
+        for bad in ["k2345678901234567", "2nd", "a-b"] {
+            assert!(settings.set("group.custom_fields", bad).is_err(), "{bad}");
         }
     }
 }

@@ -168,6 +168,17 @@ words! {
     }
 }
 
+/// A custom field of a group or member.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "PascalCase")]
+pub struct CustomField {
+    /// Its name.
+    pub key: String,
+    /// Its value; one that is set to nothing is removed.
+    #[serde(default)]
+    pub value: String,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use teahouse_proto::error::{Error, ErrorCode};
-use teahouse_proto::group::Role;
+use teahouse_proto::group::{CustomField, Role};
 use teahouse_proto::ids::{GroupId, SdkAppId, TinyId, UserId};
 use teahouse_proto::push::TipKind;
 use teahouse_proto::time::UnixSeconds;
 use teahouse_store::Direction;
 
 use super::message::{Faces, GroupRef};
-use super::{GroupState, change_group};
+use super::{GroupState, change_group, custom};
 use crate::app::App;
 use crate::conversation;
 use crate::entity::{Change, in_parallel};
@@ -51,7 +51,25 @@ pub(crate) struct Moving<'a> {
     pub(crate) origin: Option<u32>,
 }
 
+/// What a member is called in a group, and what else an app keeps of him; nothing stays as it is.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Description {
+    pub(crate) name_card: Option<String>,
+    pub(crate) custom: Vec<CustomField>,
+}
+
 impl GroupState {
+    /// Describes a member, if there is one.
+    pub(crate) fn describe(&mut self, user: &UserId, new: &Description, change: &mut Change) {
+        let incarnation = self.head.incarnation;
+        let Some(member) = self.members.get_mut(user) else { return };
+        if let Some(card) = &new.name_card {
+            member.name_card.clone_from(card);
+        }
+        custom::set(&mut member.custom, &new.custom);
+        change.put(key::member(incarnation, user), member);
+    }
+
     /// Lets one account in that asked for it. The caller has checked that it may, and that there is room.
     pub(crate) fn join_as_asked(
         &mut self,

@@ -17,7 +17,7 @@ use teahouse_proto::push::{
 use teahouse_proto::time::UnixSeconds;
 use teahouse_store::ReadError;
 
-use super::rules;
+use super::{custom, rules};
 use crate::account;
 use crate::app::App;
 use crate::error::Outcome;
@@ -284,6 +284,7 @@ fn changes(row: &ChangedRow) -> GroupChanges {
         invite_join_option: row.invite_option.and_then(InviteJoinOption::from_number),
         owner: row.owner.as_deref().and_then(|owner| UserId::parse(owner).ok()),
         mute_all: row.mute_all.map(|on| if on { Switch::On } else { Switch::Off }),
+        custom: custom::fields(&row.custom),
     }
 }
 

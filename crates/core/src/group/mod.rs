@@ -15,6 +15,7 @@ pub(crate) mod attributes;
 pub(crate) mod changes;
 pub(crate) mod commands;
 pub(crate) mod counters;
+pub(crate) mod custom;
 pub(crate) mod flow;
 pub(crate) mod history;
 mod lanes;

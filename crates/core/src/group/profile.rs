@@ -1,15 +1,16 @@
 //! The profile of a group: making it, editing it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use teahouse_proto::error::{Error, ErrorCode};
-use teahouse_proto::group::{ApplyJoinOption, GroupType, InviteJoinOption, Role};
+use teahouse_proto::group::{ApplyJoinOption, CustomField, GroupType, InviteJoinOption, Role};
 use teahouse_proto::ids::{GroupId, TinyId, UserId};
 use teahouse_proto::push::TipKind;
 
-use super::membership::{Act, Moving};
+use super::membership::{Act, Description, Moving};
 use super::message::{Faces, GroupRef};
-use super::{GroupState, change_group, rules};
+use super::{GroupState, change_group, custom, rules};
 use crate::app::App;
 use crate::entity::Change;
 use crate::error::Outcome;
@@ -32,8 +33,11 @@ pub(crate) struct NewGroup {
     pub(crate) apply_option: Option<ApplyJoinOption>,
     pub(crate) invite_option: Option<InviteJoinOption>,
     pub(crate) supports_topics: bool,
+    pub(crate) custom: Vec<CustomField>,
     /// The owner first.
     pub(crate) members: Vec<(UserId, TinyId, Role)>,
+    /// What is said of some of them.
+    pub(crate) descriptions: BTreeMap<UserId, Description>,
     /// Who makes it, and from which device.
     pub(crate) operator: UserId,
     pub(crate) origin: Option<u32>,
@@ -43,6 +47,7 @@ pub(crate) struct NewGroup {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Edit {
     pub(crate) looks: ChangedRow,
+    pub(crate) custom: Vec<CustomField>,
     pub(crate) max_members: Option<u32>,
 }
 
@@ -96,6 +101,9 @@ pub(crate) async fn create(
                 origin: new.origin,
             };
             state.join(&act, &new.members, &how, change)?;
+            for (user, description) in &new.descriptions {
+                state.describe(user, description, change);
+            }
         }
         Ok(())
     })
@@ -142,6 +150,10 @@ impl GroupState {
             info.mute_all = mute_all;
             told.mute_all = Some(mute_all);
         }
+        let custom_before = info.custom.clone();
+        if custom::set(&mut info.custom, &edit.custom) {
+            told.custom = custom::told(&custom_before, &info.custom);
+        }
         let resized = number(&mut info.max_members, edit.max_members);
         if told == ChangedRow::default() && !resized {
             return Ok(());
@@ -168,6 +180,8 @@ impl NewGroup {
     fn row(&self, node: &Node) -> GroupInfoRow {
         let now = node.now().seconds().0;
         let rules = rules::of(self.kind);
+        let mut custom = Vec::new();
+        custom::set(&mut custom, &self.custom);
         GroupInfoRow {
             kind: self.kind.number(),
             name: self.name.clone(),
@@ -184,6 +198,7 @@ impl NewGroup {
             invite_option: self.invite_option.unwrap_or(rules.invite).number(),
             mute_all: false,
             supports_topics: self.supports_topics,
+            custom,
         }
     }
 }

@@ -4,21 +4,20 @@ use std::collections::BTreeSet;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
 use teahouse_proto::error::{Error, ErrorCode};
 use teahouse_proto::group::{
-    ApplyJoinOption, GroupType, InviteJoinOption, ReceiveOption, Role, Switch,
+    ApplyJoinOption, CustomField, GroupType, InviteJoinOption, ReceiveOption, Role, Switch,
 };
 use teahouse_proto::ids::{GroupId, SdkAppId, UserId};
 use teahouse_proto::time::UnixSeconds;
 
-use super::{GroupState, rules};
+use super::{GroupState, custom, rules};
 use crate::app::App;
 use crate::caller::Caller;
 use crate::conversation;
 use crate::error::Outcome;
 use crate::node::Node;
-use crate::rows::{GroupHeadRow, GroupIndexRow, GroupInfoRow, MemberRow};
+use crate::rows::{CustomFieldRow, GroupHeadRow, GroupIndexRow, GroupInfoRow, MemberRow};
 
 /// `ResponseFilter`: without it everything is answered.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
@@ -32,17 +31,66 @@ pub(crate) struct Filter {
     pub(crate) self_info_filter: Option<BTreeSet<String>>,
     /// Custom fields of the group.
     #[serde(rename = "AppDefinedDataFilter_Group")]
-    #[allow(dead_code, reason = "accepted: groups have no custom fields yet")]
-    app_defined_data: Option<BTreeSet<String>>,
+    pub(crate) app_defined_data: Option<BTreeSet<String>>,
     /// Custom fields of members.
     #[serde(rename = "AppDefinedDataFilter_GroupMember")]
-    #[allow(dead_code, reason = "accepted: members have no custom fields yet")]
-    app_member_defined_data: Option<BTreeSet<String>>,
+    pub(crate) app_member_defined_data: Option<BTreeSet<String>>,
 }
 
-/// Whether a field is asked for: also by its older name.
-fn wants(filter: Option<&BTreeSet<String>>, names: &[&str]) -> bool {
-    filter.is_none_or(|filter| names.iter().any(|name| filter.contains(*name)))
+impl Filter {
+    /// What of the members is asked for.
+    pub(crate) fn of_members(filter: Option<&Self>, names: Names) -> Wanted<'_> {
+        Wanted {
+            fields: filter.and_then(|filter| filter.member_info_filter.as_ref()),
+            custom: filter.and_then(|filter| filter.app_member_defined_data.as_ref()),
+            names,
+        }
+    }
+
+    /// What of the group is asked for.
+    pub(crate) fn of_group(filter: Option<&Self>, names: Names) -> Wanted<'_> {
+        Wanted {
+            fields: filter.and_then(|filter| filter.group_base_info_filter.as_ref()),
+            custom: filter.and_then(|filter| filter.app_defined_data.as_ref()),
+            names,
+        }
+    }
+}
+
+/// What of a group or a member is asked for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Wanted<'a> {
+    /// All fields when absent.
+    pub(crate) fields: Option<&'a BTreeSet<String>>,
+    /// Custom fields by key. When absent: to a backend all if it names no fields either, else none; to a
+    /// client all, since its packages name fields in every request and show what they get.
+    pub(crate) custom: Option<&'a BTreeSet<String>>,
+    pub(crate) names: Names,
+}
+
+impl Wanted<'_> {
+    fn has(self, name: &str) -> bool {
+        self.has_any(&[name])
+    }
+
+    /// Whether a field is asked for: also by its older name.
+    fn has_any(self, names: &[&str]) -> bool {
+        self.fields.is_none_or(|fields| names.iter().any(|name| fields.contains(*name)))
+    }
+
+    fn custom(self, rows: &[CustomFieldRow]) -> Option<Vec<CustomField>> {
+        match self.custom {
+            Some(keys) => (!keys.is_empty()).then(|| custom::chosen(rows, keys)),
+            None => {
+                (self.fields.is_none() || self.names == Names::Old).then(|| custom::fields(rows))
+            }
+        }
+    }
+
+    /// Whether it is what only the members themselves know.
+    fn needs_index(self) -> bool {
+        self.has_any(&["MsgSeq", "MsgFlag"])
+    }
 }
 
 /// Backends read the newer names, clients the older ones.
@@ -110,10 +158,9 @@ pub(crate) struct GroupView {
     /// Older name of `MuteAllMember`, for clients.
     #[serde(skip_serializing_if = "Option::is_none")]
     shut_up_all_member: Option<Switch>,
-    /// Custom fields; none yet.
+    /// Custom fields that have a value.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Vec<serde_json::Value>")]
-    app_defined_data: Option<Vec<Box<RawValue>>>,
+    app_defined_data: Option<Vec<CustomField>>,
     /// 1: a community with topics.
     #[serde(skip_serializing_if = "Option::is_none")]
     support_topic: Option<u8>,
@@ -151,10 +198,9 @@ pub(crate) struct MemberView {
     /// Clients: `Online` or `Offline`.
     #[serde(skip_serializing_if = "Option::is_none")]
     online_status: Option<&'static str>,
-    /// Custom fields; none yet.
+    /// Custom fields that have a value.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Vec<serde_json::Value>")]
-    app_member_defined_data: Option<Vec<Box<RawValue>>>,
+    app_member_defined_data: Option<Vec<CustomField>>,
 }
 
 impl GroupView {
@@ -168,18 +214,19 @@ impl GroupView {
         }
     }
 
-    /// The profile, as far as `filter` asks for it.
+    /// The profile, as far as it is asked for.
     pub(crate) fn of(
         app: &App,
         id: &GroupId,
         head: &GroupHeadRow,
         info: &GroupInfoRow,
         member_num: u64,
-        filter: Option<&BTreeSet<String>>,
-        names: Names,
+        wanted: Wanted<'_>,
     ) -> Self {
-        let has = |name: &str| wants(filter, &[name]);
-        let mute_all = wants(filter, &["MuteAllMember", "ShutUpAllMember"])
+        let has = |name: &str| wanted.has(name);
+        let names = wanted.names;
+        let mute_all = wanted
+            .has_any(&["MuteAllMember", "ShutUpAllMember"])
             .then_some(if info.mute_all { Switch::On } else { Switch::Off });
         Self {
             group_id: id.to_string(),
@@ -198,14 +245,15 @@ impl GroupView {
             last_msg_time: has("LastMsgTime").then_some(UnixSeconds(head.last_time)),
             next_msg_seq: has("NextMsgSeq").then_some(head.last + 1),
             member_num: has("MemberNum").then_some(member_num),
-            max_member_num: wants(filter, &["MaxMemberNum", "MaxMemberCount"])
+            max_member_num: wanted
+                .has_any(&["MaxMemberNum", "MaxMemberCount"])
                 .then_some(info.max_members),
             online_member_num: None,
             apply_join_option: has("ApplyJoinOption").then(|| info.apply_option()),
             invite_join_option: has("InviteJoinOption").then(|| info.invite_option()),
             mute_all_member: mute_all.filter(|_| names == Names::New),
             shut_up_all_member: mute_all.filter(|_| names == Names::Old),
-            app_defined_data: filter.is_none().then(Vec::new),
+            app_defined_data: wanted.custom(&info.custom),
             support_topic: has("SupportTopic").then(|| u8::from(info.supports_topics)),
             self_info: None,
             member_list: None,
@@ -246,18 +294,14 @@ pub(crate) struct Membership {
 }
 
 impl MemberView {
-    /// The member, as far as `filter` asks for it.
-    pub(crate) fn of(
-        membership: &Membership,
-        filter: Option<&BTreeSet<String>>,
-        names: Names,
-        now: UnixSeconds,
-    ) -> Self {
-        let has = |name: &str| wants(filter, &[name]);
+    /// The member, as far as it is asked for.
+    pub(crate) fn of(membership: &Membership, wanted: Wanted<'_>, now: UnixSeconds) -> Self {
+        let has = |name: &str| wanted.has(name);
+        let names = wanted.names;
         let Membership { user, member, muted_until, online, index } = membership;
         let option = index.as_ref().map_or(0, |index| index.receive_option);
         let until = UnixSeconds(if *muted_until > now.0 { *muted_until } else { 0 });
-        let until = wants(filter, &["MuteUntil", "ShutUpUntil"]).then_some(until);
+        let until = wanted.has_any(&["MuteUntil", "ShutUpUntil"]).then_some(until);
         Self {
             member_account: user.to_string(),
             role: has("Role").then(|| member.role().unwrap_or(Role::Member)),
@@ -275,13 +319,8 @@ impl MemberView {
             } else {
                 "Offline"
             }),
-            app_member_defined_data: filter.is_none().then(Vec::new),
+            app_member_defined_data: wanted.custom(&member.custom),
         }
-    }
-
-    /// Whether `filter` asks for what only the members themselves know.
-    pub(crate) fn needs_index(filter: Option<&BTreeSet<String>>) -> bool {
-        wants(filter, &["MsgSeq", "MsgFlag"])
     }
 }
 
@@ -328,20 +367,20 @@ impl GroupState {
     }
 }
 
-/// Members of a group, with what only they know if `filter` asks for that.
+/// Members of a group, with what only they know if that is asked for.
 pub(crate) async fn members(
     node: &Node,
     app: &App,
     group: &GroupId,
     choice: &Choice<'_>,
-    filter: Option<&BTreeSet<String>>,
+    wanted: Wanted<'_>,
 ) -> Outcome<Vec<Membership>> {
     let entity = super::group(node, app, group).await?;
     let mut found = entity.read(|state| state.choose(choice));
     for membership in &mut found {
         membership.online = node.hub().is_online(app.id(), &membership.user);
     }
-    if MemberView::needs_index(filter) {
+    if wanted.needs_index() {
         let users: Vec<UserId> = found.iter().map(|membership| membership.user.clone()).collect();
         let rows = conversation::groups::rows_of(node, app, group, &users).await?;
         for (membership, row) in found.iter_mut().zip(rows) {

@@ -5,7 +5,7 @@ use serde::ser::{SerializeMap, Serializer};
 use serde::{Deserialize, Serialize};
 
 use super::{RevokerInfo, one_or_zero};
-use crate::group::{ApplyJoinOption, GroupType, InviteJoinOption, Priority, Switch};
+use crate::group::{ApplyJoinOption, CustomField, GroupType, InviteJoinOption, Priority, Switch};
 use crate::ids::{GroupId, TinyId, UserId};
 use crate::message::{MessageBody, SendControl};
 use crate::time::UnixSeconds;
@@ -271,6 +271,10 @@ pub struct GroupChanges {
         serialize_with = "switch_number"
     )]
     pub mute_all: Option<Switch>,
+    /// All custom fields if some changed (clients replace those that they know by these); what was removed
+    /// has an empty value.
+    #[serde(rename = "MsgAppDefinedData", skip_serializing_if = "Vec::is_empty")]
+    pub custom: Vec<CustomField>,
 }
 
 fn switch_number<S: Serializer>(switch: &Option<Switch>, serializer: S) -> Result<S::Ok, S::Error> {

@@ -3,18 +3,21 @@
 //! Callers: administrators for any owner or none, users for themselves. The owner and the members are in at
 //! once; of a live room the owner is only recorded, he joins like everybody.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::Serialize;
 use teahouse_proto::error::{Error, ErrorCode};
-use teahouse_proto::group::{ApplyJoinOption, GroupType, InviteJoinOption, Role};
+use teahouse_proto::group::{ApplyJoinOption, CustomField, GroupType, InviteJoinOption, Role};
 use teahouse_proto::ids::{GroupId, InvalidId, TinyId, UserId};
 
 use super::{
-    CustomField, NamedMember, check_count, check_custom_fields, distinct, existing, faces,
-    may_join_more, settle,
+    NamedMember, check_count, check_description, distinct, existing, faces, may_join_more, settle,
 };
 use crate::caller::Caller;
 use crate::error::Outcome;
+use crate::group::custom::Declared;
+use crate::group::membership::Description;
 use crate::group::profile::{self, NewGroup};
 use crate::group::{room, rules};
 use crate::operation::Operation;
@@ -47,7 +50,7 @@ request! {
         invite_join_option: Option<InviteJoinOption> = "InviteJoinOption",
         /// 1: a community with topics.
         support_topic: Option<u32> = "SupportTopic",
-        /// Custom fields; none can be declared yet.
+        /// Custom fields, of those that the app has declared.
         app_defined_data: Option<Vec<CustomField>> = "AppDefinedData",
         /// First members, at most 100 (clients: 500).
         member_list: Option<Vec<NamedMember>> = "MemberList",
@@ -86,6 +89,7 @@ pub(crate) async fn run(caller: Caller, request: Request) -> Outcome<Response> {
             format!("a group of this type has at most {most} members, and no more than it says");
         return Err(Error::with(ErrorCode::MembersExceeded, info).into());
     }
+    let descriptions = descriptions(&request);
     let operator = super::operator(&caller, None)?;
     let named = members.iter().map(|(user, ..)| user);
     let faces = faces(&caller, &operator, named).await?;
@@ -104,7 +108,9 @@ pub(crate) async fn run(caller: Caller, request: Request) -> Outcome<Response> {
             .invite_join_option
             .filter(|_| rules::of(request.kind).invite_may_change),
         supports_topics: request.kind == GroupType::Community && request.support_topic == Some(1),
+        custom: request.app_defined_data.unwrap_or_default(),
         members: if room::is_room(request.kind) { Vec::new() } else { members },
+        descriptions,
         operator,
         origin: caller.origin(),
     };
@@ -131,7 +137,8 @@ fn check(caller: &Caller, request: &Request) -> Outcome<Option<GroupId>> {
         request.notification.as_deref(),
         request.face_url.as_deref(),
     )?;
-    check_custom_fields(request.app_defined_data.as_deref())?;
+    Declared::of_groups(settings).check(request.app_defined_data.as_deref().unwrap_or_default())?;
+    descriptions(request).values().try_for_each(|new| check_description(settings, new))?;
     let count = request.member_list.as_ref().map_or(0, Vec::len);
     check_count(count, if caller.is_admin() { MEMBERS_MAX } else { MEMBERS_OF_CLIENT_MAX })?;
     if room::is_room(request.kind) && count > 0 {
@@ -144,6 +151,15 @@ fn check(caller: &Caller, request: &Request) -> Outcome<Option<GroupId>> {
     let id = GroupId::parse(id).map_err(invalid)?;
     rules::check_id(&id, request.kind)?;
     Ok(Some(id))
+}
+
+/// What the request says of members.
+fn descriptions(request: &Request) -> BTreeMap<UserId, Description> {
+    let described = |member: &NamedMember| {
+        let custom = member.app_member_defined_data.clone().unwrap_or_default();
+        (member.member_account.clone(), Description { name_card: member.name_card.clone(), custom })
+    };
+    request.member_list.iter().flatten().map(described).collect()
 }
 
 /// The owner and the members, and those who are in too many groups already.

@@ -10,7 +10,7 @@ use teahouse_proto::ids::GroupId;
 use super::check_size;
 use crate::caller::Caller;
 use crate::error::{Failure, Outcome};
-use crate::group::view::{self, Choice, Filter, GroupView, MemberView, Names};
+use crate::group::view::{self, Choice, Filter, GroupView, MemberView, Names, Wanted};
 use crate::group::{self, room};
 use crate::operation::Operation;
 use crate::request;
@@ -87,12 +87,13 @@ async fn one(caller: &Caller, id: &str, filter: Option<&Filter>) -> Outcome<Grou
     let (node, app) = (caller.node(), caller.app());
     // A filter that is there but does not speak of something leaves it out.
     let nothing = std::collections::BTreeSet::new();
-    let base = filter.map(|filter| filter.group_base_info_filter.as_ref().unwrap_or(&nothing));
+    let base = Filter::of_group(filter, Names::New);
+    let base = Wanted { fields: base.fields.or(filter.map(|_| &nothing)), ..base };
     let entity = group::group(node, app, &id).await?;
     let (view, is_room, members) = entity.read(|state| -> Result<_, Error> {
         let info = state.info()?;
         let count = state.members.len();
-        let view = GroupView::of(app, &id, &state.head, info, count as u64, base, Names::New);
+        let view = GroupView::of(app, &id, &state.head, info, count as u64, base);
         Ok((view, room::is_room(info.kind()), count))
     })?;
     let members_wanted = filter.is_none_or(|filter| filter.member_info_filter.is_some());
@@ -105,9 +106,9 @@ async fn one(caller: &Caller, id: &str, filter: Option<&Filter>) -> Outcome<Grou
     if members > MEMBERS_MAX {
         return Err(ErrorCode::MembersNeedPaging.into());
     }
-    let of_members = filter.and_then(|filter| filter.member_info_filter.as_ref());
+    let of_members = Filter::of_members(filter, Names::New);
     let found = view::members(node, app, &id, &Choice::default(), of_members).await?;
     let now = caller.now().seconds();
-    let shown = found.iter().map(|found| MemberView::of(found, of_members, Names::New, now));
+    let shown = found.iter().map(|found| MemberView::of(found, of_members, now));
     Ok(view.with_members(shown.collect()))
 }

@@ -16,7 +16,7 @@ use crate::caller::Caller;
 use crate::error::Outcome;
 use crate::group;
 use crate::group::rules::Standing;
-use crate::group::view::{self, Choice, MemberView, Names};
+use crate::group::view::{self, Choice, MemberView, Names, Wanted};
 use crate::operation::Operation;
 use crate::request;
 
@@ -37,7 +37,7 @@ request! {
         member_info_filter: Option<BTreeSet<String>> = "MemberInfoFilter",
         /// Only members with one of these roles.
         member_role_filter: Option<Vec<Role>> = "MemberRoleFilter",
-        /// Custom fields; none can be declared yet.
+        /// Which custom fields. When absent, clients get all, backends as well if they name no fields either.
         app_defined_data: Option<BTreeSet<String>> = "AppDefinedDataFilter_GroupMember",
     }
 }
@@ -92,12 +92,16 @@ pub(crate) async fn run(caller: Caller, request: Request) -> Outcome<Response> {
         }
         Ok((state.members.len(), rules.kind))
     })?;
-    let (filter, roles) =
-        (request.member_info_filter.as_ref(), request.member_role_filter.as_deref());
+    let wanted = Wanted {
+        fields: request.member_info_filter.as_ref(),
+        custom: request.app_defined_data.as_ref(),
+        names: Names::of(&caller),
+    };
+    let roles = request.member_role_filter.as_deref();
     // One more than wanted tells whether there is a next page.
     let take = limit.map(|limit| limit + 1);
     let choice = Choice { users: None, roles, skip, take };
-    let mut found = view::members(node, app, id, &choice, filter).await?;
+    let mut found = view::members(node, app, id, &choice, wanted).await?;
     let is_last = limit.is_none_or(|limit| found.len() <= limit);
     found.truncate(limit.unwrap_or(usize::MAX));
     let next = (kind == GroupType::Community).then(|| match (is_last, is_number) {
@@ -106,8 +110,8 @@ pub(crate) async fn run(caller: Caller, request: Request) -> Outcome<Response> {
         (false, true) => Cursor::Number(skip + found.len()),
         (false, false) => Cursor::Text(Some(skip + found.len())),
     });
-    let (names, now) = (Names::of(&caller), caller.now().seconds());
-    let member_list = found.iter().map(|found| MemberView::of(found, filter, names, now)).collect();
+    let now = caller.now().seconds();
+    let member_list = found.iter().map(|found| MemberView::of(found, wanted, now)).collect();
     let response = Response { member_num: count as u64, member_list, next };
     check_size(&response)?;
     Ok(response)

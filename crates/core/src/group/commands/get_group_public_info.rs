@@ -26,12 +26,12 @@ pub(crate) async fn run(caller: Caller, request: Request) -> Outcome<Response> {
 async fn one(caller: &Caller, id: &str, filter: Option<&Filter>) -> Outcome<GroupView> {
     let id = GroupId::parse(id).map_err(|_| ErrorCode::GroupIdInvalid)?;
     let app = caller.app();
-    let base = filter.and_then(|filter| filter.group_base_info_filter.as_ref());
+    let base = Filter::of_group(filter, Names::Old);
     let entity = group::group(caller.node(), app, &id).await?;
     let view = entity.read(|state| -> Result<GroupView, Error> {
         view::check_found(state)?;
         let count = app.rooms.find(&id).map_or(state.members.len(), |room| room.viewers());
-        Ok(GroupView::of(app, &id, &state.head, state.info()?, count as u64, base, Names::Old))
+        Ok(GroupView::of(app, &id, &state.head, state.info()?, count as u64, base))
     });
     Ok(view?)
 }

@@ -37,7 +37,7 @@ async fn one(
 ) -> Outcome<GroupView> {
     let id = GroupId::parse(id).map_err(|_| ErrorCode::GroupIdInvalid)?;
     let (node, app, user) = (caller.node(), caller.app(), &identity.user);
-    let base = filter.and_then(|filter| filter.group_base_info_filter.as_ref());
+    let base = Filter::of_group(filter, Names::Old);
     let entity = group::group(node, app, &id).await?;
     let (view, member, muted_until) = entity.read(|state| -> Result<_, Error> {
         let info = state.info()?;
@@ -51,7 +51,7 @@ async fn one(
         };
         let member = member.ok_or(ErrorCode::GroupPermissionDenied)?;
         let count = app.rooms.find(&id).map_or(state.members.len(), |room| room.viewers());
-        let view = GroupView::of(app, &id, &state.head, info, count as u64, base, Names::Old);
+        let view = GroupView::of(app, &id, &state.head, info, count as u64, base);
         let muted_until = state.mutes.get(user).copied().unwrap_or_default();
         Ok((view, member, muted_until))
     })?;
@@ -59,8 +59,8 @@ async fn one(
     let index = conversation::groups::rows_of(node, app, &id, users).await?.pop().flatten();
     let index = index.filter(|row| row.joined_as == member.joined_as);
     let membership = Membership { user: user.clone(), member, muted_until, online: true, index };
-    let of_members = filter.and_then(|filter| filter.member_info_filter.as_ref());
+    let of_members = Filter::of_members(filter, Names::Old);
     let now = caller.now().seconds();
-    let own = MemberView::of(&membership, of_members, Names::Old, now);
+    let own = MemberView::of(&membership, of_members, now);
     Ok(view.with_members(vec![own]))
 }

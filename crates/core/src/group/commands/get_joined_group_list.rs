@@ -15,7 +15,7 @@ use crate::conversation::groups::{self, GroupSummary};
 use crate::error::Outcome;
 use crate::group;
 use crate::group::rules;
-use crate::group::view::{Filter, GroupView, MemberView, Membership, Names};
+use crate::group::view::{Filter, GroupView, MemberView, Membership, Names, Wanted};
 use crate::operation::Operation;
 use crate::request;
 
@@ -38,6 +38,8 @@ request! {
         with_rooms: Option<u32> = "WithHugeGroups",
         /// Only communities with (1) or without (0) topics.
         support_topic: Option<u32> = "SupportTopic",
+        /// Clients: 1 for all custom fields of the groups.
+        with_custom: Option<u32> = "NeedAppDefineData",
         /// Which fields; only the ids when absent.
         response_filter: Option<Filter> = "ResponseFilter",
     }
@@ -97,9 +99,12 @@ async fn view(
     let (node, app, names) = (caller.node(), caller.app(), Names::of(caller));
     let nothing = std::collections::BTreeSet::new();
     let filter = request.response_filter.as_ref();
-    let base = filter.and_then(|filter| filter.group_base_info_filter.as_ref()).unwrap_or(&nothing);
+    let base = Filter::of_group(filter, names);
+    let fields = base.fields.unwrap_or(&nothing);
+    let custom = base.custom.or((request.with_custom != Some(1)).then_some(&nothing));
+    let base = Wanted { fields: Some(fields), custom, names };
     let of_self = filter.and_then(|filter| filter.self_info_filter.as_ref());
-    let (count, muted_until) = if base.contains("MemberNum") || of_self.is_some() {
+    let (count, muted_until) = if fields.contains("MemberNum") || of_self.is_some() {
         let entity = group::group(node, app, &summary.group).await?;
         entity.read(|state| {
             let until = state.mutes.get(user).copied().unwrap_or_default();
@@ -109,7 +114,7 @@ async fn view(
         (0, 0)
     };
     let GroupSummary { group, row, head, info, member, .. } = summary;
-    let view = GroupView::of(app, &group, &head, &info, count, Some(base), names).without_result();
+    let view = GroupView::of(app, &group, &head, &info, count, base).without_result();
     let Some(of_self) = of_self else {
         return Ok(view);
     };
@@ -117,5 +122,6 @@ async fn view(
     let membership =
         Membership { user: user.clone(), member, muted_until, online, index: Some(row) };
     let now = caller.now().seconds();
-    Ok(view.with_self(MemberView::of(&membership, Some(of_self), names, now)))
+    let of_self = Wanted { fields: Some(of_self), ..Filter::of_members(filter, names) };
+    Ok(view.with_self(MemberView::of(&membership, of_self, now)))
 }

@@ -17,7 +17,7 @@ use crate::error::Outcome;
 use crate::group;
 use crate::group::room::{self, Room};
 use crate::group::rules::Standing;
-use crate::group::view::{self, Choice, MemberView, Names};
+use crate::group::view::{self, Choice, MemberView, Names, Wanted};
 use crate::operation::Operation;
 use crate::request;
 
@@ -35,7 +35,7 @@ request! {
         members: Vec<UserId> = "Member_List_Account",
         /// Which fields; all when absent.
         member_info_filter: Option<BTreeSet<String>> = "MemberInfoFilter",
-        /// Custom fields; none can be declared yet.
+        /// Which custom fields. When absent, clients get all, backends as well if they name no fields either.
         app_defined_data: Option<BTreeSet<String>> = "AppDefinedDataFilter_GroupMember",
     }
 }
@@ -66,14 +66,18 @@ pub(crate) async fn run(caller: Caller, request: Request) -> Outcome<Response> {
         }
         Ok(is_room)
     })?;
-    let filter = request.member_info_filter.as_ref();
+    let wanted = Wanted {
+        fields: request.member_info_filter.as_ref(),
+        custom: request.app_defined_data.as_ref(),
+        names: Names::of(&caller),
+    };
     let found = if is_room {
         view::viewers(node, app, id, &request.members).await?
     } else {
         let choice = Choice { users: Some(&request.members), ..Choice::default() };
-        view::members(node, app, id, &choice, filter).await?
+        view::members(node, app, id, &choice, wanted).await?
     };
-    let (names, now) = (Names::of(&caller), caller.now().seconds());
-    let member_list = found.iter().map(|found| MemberView::of(found, filter, names, now)).collect();
+    let now = caller.now().seconds();
+    let member_list = found.iter().map(|found| MemberView::of(found, wanted, now)).collect();
     Ok(Response { member_list })
 }

@@ -62,8 +62,11 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use teahouse_proto::error::{Error, ErrorCode};
+use teahouse_proto::group::CustomField;
 use teahouse_proto::ids::{GroupId, TinyId, UserId};
 
+use super::custom::Declared;
+use super::membership::Description;
 use super::message::{self, Faces};
 use super::rules::Standing;
 use super::{GroupState, room};
@@ -73,6 +76,7 @@ use crate::conversation;
 use crate::entity::in_parallel;
 use crate::error::Outcome;
 use crate::rows::Home;
+use crate::settings::AppSettings;
 
 /// An answer longer than this is refused: ask for less.
 const ANSWER_BYTES_MAX: usize = 1024 * 1024;
@@ -87,28 +91,20 @@ pub(crate) struct NamedMember {
     member_account: UserId,
     /// `Admin`, or a member when absent.
     role: Option<String>,
+    /// A new group: what the member is called in it.
+    name_card: Option<String>,
+    /// A new group: the member's custom fields, of those that the app has declared.
+    app_member_defined_data: Option<Vec<CustomField>>,
 }
 
-/// A custom field. None are declared yet.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(rename_all = "PascalCase")]
-pub(crate) struct CustomField {
-    /// Its name.
-    key: String,
-    /// Its value.
-    #[allow(dead_code, reason = "a field that is not declared is refused whatever its value")]
-    value: Option<String>,
-}
-
-/// Refuses custom fields: an app has to declare them first, and cannot yet.
-fn check_custom_fields(fields: Option<&[CustomField]>) -> Result<(), Error> {
-    match fields.and_then(<[CustomField]>::first) {
-        Some(field) => {
-            let info = format!("{} is not a custom field of this app", field.key);
-            Err(Error::with(ErrorCode::GroupBadParameter, info))
-        }
-        None => Ok(()),
+/// Checks what is to be said of a member.
+fn check_description(settings: &AppSettings, new: &Description) -> Result<(), Error> {
+    let bytes_max = settings.group_name_card_bytes_max as usize;
+    if let Some(card) = new.name_card.as_ref().filter(|card| card.len() > bytes_max) {
+        let info = format!("NameCard is {} bytes, at most {bytes_max}", card.len());
+        return Err(Error::with(ErrorCode::GroupBadParameter, info));
     }
+    Declared::of_members(settings).check(&new.custom)
 }
 
 /// Who acts: a user for himself, a backend in the name that it gives or its own.

@@ -4,13 +4,14 @@
 //! introduction and notice.
 
 use teahouse_proto::error::{Error, ErrorCode};
-use teahouse_proto::group::{ApplyJoinOption, InviteJoinOption, Switch};
+use teahouse_proto::group::{ApplyJoinOption, CustomField, InviteJoinOption, Switch};
 use teahouse_proto::ids::{GroupId, UserId};
 
-use super::{CustomField, check_custom_fields, faces, standing};
+use super::{faces, standing};
 use crate::account::commands::Empty;
 use crate::caller::Caller;
 use crate::error::Outcome;
+use crate::group::custom::Declared;
 use crate::group::membership::Act;
 use crate::group::profile::{self, Edit};
 use crate::group::{change_group, room, rules};
@@ -43,7 +44,7 @@ request! {
         invite_join_option: Option<InviteJoinOption> = "InviteJoinOption",
         /// `On` mutes everybody but owner and admins.
         mute_all_member: Option<Switch> = "MuteAllMember" | "ShutUpAllMember",
-        /// Custom fields; none can be declared yet.
+        /// Custom fields, of those that the app has declared; an empty value removes one.
         app_defined_data: Option<Vec<CustomField>> = "AppDefinedData",
     }
 }
@@ -58,13 +59,15 @@ pub(crate) async fn run(caller: Caller, request: Request) -> Outcome<Empty> {
         request.notification.as_deref(),
         request.face_url.as_deref(),
     )?;
-    check_custom_fields(request.app_defined_data.as_deref())?;
+    let custom = request.app_defined_data.unwrap_or_default();
+    Declared::of_groups(settings).check(&custom)?;
     let operator = super::operator(&caller, request.from_account)?;
     let faces = faces(&caller, &operator, []).await?;
     let looks_only = request.apply_join_option.is_none()
         && request.invite_join_option.is_none()
         && request.mute_all_member.is_none()
-        && request.max_member_num.is_none();
+        && request.max_member_num.is_none()
+        && custom.is_empty();
     let edit = Edit {
         looks: ChangedRow {
             name: request.name,
@@ -75,7 +78,9 @@ pub(crate) async fn run(caller: Caller, request: Request) -> Outcome<Empty> {
             apply_option: request.apply_join_option.map(ApplyJoinOption::number),
             invite_option: request.invite_join_option.map(InviteJoinOption::number),
             mute_all: request.mute_all_member.map(|switch| switch == Switch::On),
+            custom: Vec::new(),
         },
+        custom,
         max_members: request.max_member_num,
     };
     change_group(node, app, id, |state, change| {

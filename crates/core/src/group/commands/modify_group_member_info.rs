@@ -1,24 +1,24 @@
-//! `group_open_http_svc/modify_group_member_info`: a member's role, name card, mute, or receive option.
+//! `group_open_http_svc/modify_group_member_info`: a member's role, name card, custom fields, mute, or receive
+//! option.
 //!
-//! Callers: administrators for everything and everybody; the owner for roles, owner and admins for mutes and
-//! name cards of those below them; everybody for his own name card and receive option.
+//! Callers: administrators for everything and everybody; the owner for roles, owner and admins for mutes, name
+//! cards and custom fields of those below them; everybody for his own name card, custom fields and receive option.
 
 use teahouse_proto::error::{Error, ErrorCode};
-use teahouse_proto::group::{ReceiveOption, Role};
+use teahouse_proto::group::{CustomField, ReceiveOption, Role};
 use teahouse_proto::ids::{GroupId, UserId};
 
-use super::{CustomField, accounts, check_custom_fields, faces, settle, standing};
+use super::{accounts, check_description, faces, settle, standing};
 use crate::account::commands::Empty;
 use crate::caller::Caller;
 use crate::conversation;
 use crate::error::Outcome;
 use crate::event::{Event, ReceiveOptionChanged};
-use crate::group::membership::Act;
+use crate::group::membership::{Act, Description};
 use crate::group::rules::Standing;
 use crate::group::{change_group, room};
 use crate::operation::Operation;
 use crate::request;
-use crate::rows::key;
 
 pub(crate) const OPERATION: Operation<Request, Empty> =
     Operation::new("group_open_http_svc/modify_group_member_info").rest().gateway().million();
@@ -37,14 +37,20 @@ request! {
         name_card: Option<String> = "NameCard",
         /// Seconds; 0 ends a mute, 4294967295 is for ever.
         mute_time: Option<u32> = "MuteTime" | "ShutUpTime",
-        /// Custom fields; none can be declared yet.
+        /// Custom fields, of those that the app has declared; an empty value removes one.
         app_member_defined_data: Option<Vec<CustomField>> = "AppMemberDefinedData",
     }
 }
 
 pub(crate) async fn run(caller: Caller, request: Request) -> Outcome<Empty> {
     let (node, app, id) = (caller.node(), caller.app(), &request.group_id);
-    check(&caller, &request)?;
+    let description = Description {
+        name_card: request.name_card,
+        custom: request.app_member_defined_data.unwrap_or_default(),
+    };
+    check_description(&app.facts().settings, &description)?;
+    check_role(request.role)?;
+    let describes = description.name_card.is_some() || !description.custom.is_empty();
     let user = &request.member;
     let operator = super::operator(&caller, None)?;
     let faces = faces(&caller, &operator, [user]).await?;
@@ -68,8 +74,8 @@ pub(crate) async fn run(caller: Caller, request: Request) -> Outcome<Empty> {
         if request.mute_time.is_some() {
             rules.may_mute(who, Some(target))?;
         }
-        if request.name_card.is_some() {
-            // An owner or admin names those below; everybody himself.
+        if describes {
+            // An owner or admin describes those below; everybody himself.
             rules.offers(rules.stored)?;
             may(is_own || (above && who <= Standing::Admin))?;
         }
@@ -85,12 +91,8 @@ pub(crate) async fn run(caller: Caller, request: Request) -> Outcome<Empty> {
             let users = std::slice::from_ref(user);
             state.set_mutes(&act, users, seconds, change)?;
         }
-        if let Some(card) = &request.name_card {
-            let incarnation = state.head.incarnation;
-            if let Some(member) = state.members.get_mut(user) {
-                member.name_card.clone_from(card);
-                change.put(key::member(incarnation, user), member);
-            }
+        if describes {
+            state.describe(user, &description, change);
         }
         Ok(act.group)
     })
@@ -114,15 +116,10 @@ fn may(allowed: bool) -> Result<(), Error> {
     if allowed { Ok(()) } else { Err(ErrorCode::GroupPermissionDenied.into()) }
 }
 
-fn check(caller: &Caller, request: &Request) -> Result<(), Error> {
-    let bytes_max = caller.app().facts().settings.group_name_card_bytes_max as usize;
-    if let Some(card) = request.name_card.as_ref().filter(|card| card.len() > bytes_max) {
-        let info = format!("NameCard is {} bytes, at most {bytes_max}", card.len());
-        return Err(Error::with(ErrorCode::GroupBadParameter, info));
-    }
-    if request.role == Some(Role::Owner) {
+fn check_role(role: Option<Role>) -> Result<(), Error> {
+    if role == Some(Role::Owner) {
         let info = "Role is Owner; change_group_owner makes an owner".to_owned();
         return Err(Error::with(ErrorCode::GroupBadParameter, info));
     }
-    check_custom_fields(request.app_member_defined_data.as_deref())
+    Ok(())
 }
