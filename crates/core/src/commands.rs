@@ -11,20 +11,21 @@ use crate::follow::commands::{
     follow_add, follow_check, follow_delete, follow_get, follow_get_info,
 };
 use crate::group::commands::{
-    add_group_member, apply_join_group, batch_get_group_notify, change_group_owner,
-    clear_group_attr, clear_group_msg, create_group, delete_group_attr, delete_group_counter,
-    delete_group_member, delete_group_msg_by_sender, delete_group_ramble_msg_by_seq, destroy_group,
-    forbid_send_msg, get_appid_group_list, get_group_attr, get_group_counter, get_group_info,
-    get_group_member_info, get_group_msg_receipt, get_group_msg_receipt_detail,
-    get_group_msg_receipts_by_users, get_group_muted_account, get_group_notify,
-    get_group_public_info, get_group_self_member_info, get_group_shutted_uin,
-    get_joined_group_list, get_online_member_num, get_pinned_messages, get_role_in_group,
-    get_specified_group_member_info, group_get_key_values, group_msg_get, group_msg_get_simple,
-    group_msg_recall, group_msg_receipt, group_reaction_add, group_reaction_del,
-    group_reaction_iterate, group_reaction_multi_stat, group_set_key_values,
-    handle_apply_join_group, modify_group_attr, modify_group_base_info, modify_group_member_info,
-    modify_group_msg, msg_read_report, pin_message, quit_group, send_group_msg,
-    send_group_system_notification, set_group_attr, unpin_message, update_group_counter,
+    add_group_member, apply_join_group, ban_group_member, batch_get_group_notify,
+    change_group_owner, clear_group_attr, clear_group_msg, create_group, delete_group_attr,
+    delete_group_counter, delete_group_member, delete_group_msg_by_sender,
+    delete_group_ramble_msg_by_seq, destroy_group, forbid_send_msg, get_appid_group_list,
+    get_group_attr, get_group_ban_member, get_group_counter, get_group_info, get_group_member_info,
+    get_group_msg_receipt, get_group_msg_receipt_detail, get_group_msg_receipts_by_users,
+    get_group_muted_account, get_group_notify, get_group_public_info, get_group_self_member_info,
+    get_group_shutted_uin, get_joined_group_list, get_online_member_num, get_pendency,
+    get_pinned_messages, get_role_in_group, get_specified_group_member_info, group_get_key_values,
+    group_msg_get, group_msg_get_simple, group_msg_recall, group_msg_receipt, group_reaction_add,
+    group_reaction_del, group_reaction_iterate, group_reaction_multi_stat, group_set_key_values,
+    handle_apply_join_group, handle_invite_join_group, handle_invite_join_permission_group,
+    modify_group_attr, modify_group_base_info, modify_group_member_info, modify_group_msg,
+    msg_read_report, pin_message, quit_group, send_group_msg, send_group_system_notification,
+    set_group_attr, unban_group_member, unpin_message, update_group_counter,
 };
 use crate::merged::commands::{get_relay_json_msg, save_relay_json_msg};
 use crate::mute::commands::{getnospeaking, setnospeaking};
@@ -50,6 +51,7 @@ use crate::relation::commands::{
 };
 use crate::robot::commands::{create_robot, delete_robot, get_all_robots};
 use crate::sdk::commands::{authkey, fetch_config, fetch_purchase_bits, web_report};
+use crate::search::commands::{group_member_search, group_search};
 use crate::session::commands::{heartbeat, push_ack, wshello, wslogin, wslogout};
 
 /// Every operation of this version.
@@ -173,7 +175,17 @@ pub fn registry() -> Registry {
         .on(delete_group_member::OPERATION, delete_group_member::run)
         .on(apply_join_group::OPERATION, apply_join_group::run)
         .on(handle_apply_join_group::OPERATION, handle_apply_join_group::run)
+        .on(handle_invite_join_group::OPERATION, handle_invite_join_group::run)
+        .on(
+            handle_invite_join_permission_group::OPERATION,
+            handle_invite_join_permission_group::run,
+        )
+        .on(get_pendency::OPERATION, get_pendency::run)
+        .on(get_pendency::OF_COMMUNITIES, get_pendency::run_of_communities)
         .on(quit_group::OPERATION, quit_group::run)
+        .on(ban_group_member::OPERATION, ban_group_member::run)
+        .on(unban_group_member::OPERATION, unban_group_member::run)
+        .on(get_group_ban_member::OPERATION, get_group_ban_member::run)
         .on(get_group_member_info::OPERATION, get_group_member_info::run)
         .on(get_specified_group_member_info::OPERATION, get_specified_group_member_info::run)
         .on(modify_group_member_info::OPERATION, modify_group_member_info::run)
@@ -221,6 +233,9 @@ pub fn registry() -> Registry {
         .on(get_group_counter::OPERATION, get_group_counter::run)
         .on(update_group_counter::OPERATION, update_group_counter::run)
         .on(delete_group_counter::OPERATION, delete_group_counter::run)
+        // search
+        .on(group_search::OPERATION, group_search::run)
+        .on(group_member_search::OPERATION, group_member_search::run)
         // what client packages ask for themselves
         .on(fetch_config::OPERATION, fetch_config::run)
         .on(fetch_purchase_bits::OPERATION, fetch_purchase_bits::run)

@@ -11,7 +11,9 @@ use teahouse_proto::time::UnixSeconds;
 
 use crate::attached::extensions::Told;
 use crate::conversation::contacts::{Contact, Folder, Marked};
+use crate::group::bans::Ban;
 use crate::group::message::{Faces, GroupRef, GroupSaid};
+use crate::group::pendency::PendencyType;
 use crate::presence::Seen;
 use crate::profile::{Face, ProfileItem};
 use crate::relation::tags::FriendItem;
@@ -68,6 +70,8 @@ pub enum Event {
     MembersJoined(MembersJoined),
     /// Members left a group, or were removed.
     MembersLeft(MembersLeft),
+    /// Users may not come into a group, or may again.
+    BanChanged(BanChanged),
     /// A member became an admin, or an admin a member.
     RoleChanged(RoleChanged),
     /// A group is gone.
@@ -86,9 +90,9 @@ pub enum Event {
     GroupRead(GroupRead),
     /// A member gets a group's messages in another way from now on.
     ReceiveOptionChanged(ReceiveOptionChanged),
-    /// Somebody asks to join a group.
+    /// Somebody is to come into a group, and others have to decide on it.
     JoinAsked(JoinAsked),
-    /// Somebody who asked to join a group has an answer.
+    /// An application or invitation has an answer.
     JoinAnswered(JoinAnswered),
     /// The app's backend says something to members of a group who are online.
     GroupNotified(GroupNotified),
@@ -170,6 +174,7 @@ impl Event {
                 counted!("teahouse_events_total", "event" => "members_joined")
             }
             Self::MembersLeft(_) => counted!("teahouse_events_total", "event" => "members_left"),
+            Self::BanChanged(_) => counted!("teahouse_events_total", "event" => "ban_changed"),
             Self::RoleChanged(_) => counted!("teahouse_events_total", "event" => "role_changed"),
             Self::GroupDismissed(_) => {
                 counted!("teahouse_events_total", "event" => "group_dismissed")
@@ -592,8 +597,25 @@ pub struct MembersLeft {
     pub kicked: bool,
     /// Told to those who were removed.
     pub reason: String,
+    /// They are not told.
+    pub silent: bool,
     /// The device that it came from.
     pub origin: Option<u32>,
+}
+
+/// See [`Event::BanChanged`].
+#[derive(Debug, Clone)]
+pub struct BanChanged {
+    /// The group.
+    pub group: GroupRef,
+    /// Whose bans.
+    pub users: Vec<UserId>,
+    /// Who did it.
+    pub operator: String,
+    /// Nothing if they may come in again.
+    pub ban: Option<Ban>,
+    /// Of everybody who is named.
+    pub(crate) faces: Arc<Faces>,
 }
 
 /// See [`Event::RoleChanged`].
@@ -618,6 +640,8 @@ pub struct GroupDismissed {
     pub members: Vec<UserId>,
     /// Who did it.
     pub operator: String,
+    /// Nobody did: nothing has happened in it for long.
+    pub recycled: bool,
 }
 
 /// A message of a group, as notices name it.
@@ -751,14 +775,18 @@ pub struct ReceiveOptionChanged {
 pub struct JoinAsked {
     /// The group.
     pub group: GroupRef,
-    /// Who asks.
+    /// What is asked.
+    pub kind: PendencyType,
+    /// Who would come in.
     pub user: UserId,
-    /// What he says.
+    /// Who invites him; empty if he applies.
+    pub inviter: String,
+    /// What the applicant says.
     pub wording: String,
-    /// Names the application.
+    /// Names the application or invitation.
     pub asked_ms: u64,
-    /// Owner and admins.
-    pub managers: Vec<UserId>,
+    /// Who decides.
+    pub deciders: Vec<UserId>,
 }
 
 /// See [`Event::JoinAnswered`].
@@ -766,11 +794,13 @@ pub struct JoinAsked {
 pub struct JoinAnswered {
     /// The group.
     pub group: GroupRef,
-    /// Who asked.
-    pub user: UserId,
-    /// He is in.
+    /// What was asked.
+    pub kind: PendencyType,
+    /// Who asked: the applicant, or who invited.
+    pub to: UserId,
+    /// The answer.
     pub accepted: bool,
-    /// What the manager says.
+    /// What is said along with it.
     pub wording: String,
     /// Who answered.
     pub operator: String,

@@ -41,6 +41,9 @@ mod retention;
 mod robot;
 mod rows;
 mod sdk;
+mod search;
 pub mod session;
 pub mod settings;
 mod turns;
+
+pub use group::matrix as group_types;

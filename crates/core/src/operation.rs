@@ -65,6 +65,8 @@ families! {
     "openim_robot_http_svc":   GroupRequestIllegal GroupBadParameter GroupBadParameter GroupInternal UnknownCommand false;
     "im_long_msg":             NotAdmin JsonMalformed RequestIllegal MessageInternal UnknownCommand false;
     "im_msg_db_logic":         NotAdmin JsonMalformed RequestIllegal MessageInternal UnknownCommand false;
+    "group_search":            NotAdmin SearchBadParameter SearchBadParameter ServiceTimeout UnknownCommand false;
+    "group_member_search":     NotAdmin SearchBadParameter SearchBadParameter ServiceTimeout UnknownCommand false;
     "group_open_http_svc":     NotAdmin GroupJsonMalformed GroupBadParameter GroupInternal GroupUnknownCommand false;
     "group_open_attr_http_svc": NotAdmin GroupJsonMalformed GroupBadParameter GroupInternal GroupUnknownCommand false;
     "million_group_open_http_svc": NotAdmin GroupJsonMalformed GroupBadParameter GroupInternal GroupUnknownCommand false;

@@ -16,7 +16,7 @@ use crate::conversation;
 use crate::directory;
 use crate::entity::{Change, in_parallel};
 use crate::error::Outcome;
-use crate::group::{self, membership};
+use crate::group::{self, membership, pendency};
 use crate::node::{Node, decode_row};
 use crate::profile;
 use crate::relation;
@@ -137,6 +137,7 @@ async fn run_job(node: &Arc<Node>, home: &Home, job: Job) -> Outcome<()> {
         (Home::Group(app, group), Job::BuryGroup(job)) => {
             membership::bury(node, *app, group, &job).await
         }
+        (Home::Group(app, _), Job::ListPendencies(job)) => pendency::list(node, *app, &job).await,
         (Home::Group(app, group), Job::ListGroup(job)) => {
             directory::list_group(node, *app, group, &job).await
         }

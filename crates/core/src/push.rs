@@ -16,13 +16,13 @@ use teahouse_proto::push::{
     GroupMessageRef, GroupNotice, GroupPiece, GroupPin, GroupRecall, GroupReceipt, GroupReceipts,
     Kickout, MessageRef, ModifiedGroupMessage, ModifiedMessage, NameCard, NoticeKind,
     PinnedMessage, ProfileChange, ProfileField, PushOptions, Reaction, ReactionNotice,
-    RecalledMessage, ReceiptNotice, RevokerInfo, WithdrawnMessage,
+    RecalledMessage, ReceiptNotice, RevokerInfo, TipKind, WithdrawnMessage,
 };
 use teahouse_proto::time::UnixSeconds;
 
 use crate::conversation::contacts::{Contact, Folder, Marked};
 use crate::event::{
-    AllRead, AttachedTo, AttributesChanged, ContactChange, ConversationsChanged,
+    AllRead, AttachedTo, AttributesChanged, BanChanged, ContactChange, ConversationsChanged,
     ConversationsDeleted, CountersChanged, CustomStatusSet, DevicesKicked, DoNotDisturbChanged,
     Event, ExtensionsChanged, GroupCreated, GroupDismissed, GroupMessageModified, GroupMessageName,
     GroupMessagesRecalled, GroupNotified, GroupRead, JoinAnswered, JoinAsked, MembersJoined,
@@ -31,6 +31,7 @@ use crate::event::{
     ReadersCounted, ReceiveOptionChanged, RoleChanged, StatusChanged, counted,
 };
 use crate::group::message::{GroupRef, GroupSaid, face_of};
+use crate::group::pendency::PendencyType;
 use crate::group::{counters, room};
 use crate::hub::topic::{Piece, Weight};
 use crate::hub::{Channel, Frame, Place, Placed, TopicKey};
@@ -60,6 +61,7 @@ pub(crate) fn deliver(node: &Node, event: &Event) {
         Event::GroupCreated(created) => group_created(node, created),
         Event::MembersJoined(joined) => members_joined(node, joined),
         Event::MembersLeft(left) => members_left(node, left),
+        Event::BanChanged(changed) => ban_changed(node, changed),
         Event::RoleChanged(changed) => role_changed(node, changed),
         Event::GroupDismissed(dismissed) => group_dismissed(node, dismissed),
         Event::GroupMessage(said) => group_message(node, said),
@@ -729,7 +731,31 @@ fn members_left(node: &Node, left: &MembersLeft) {
         for connection in node.hub().connections(left.group.app, user) {
             node.hub().unlisten(&key, &connection);
         }
-        notice(node, &left.group, kind, user, &left.operator, &left.reason, left.origin);
+        if !left.silent {
+            notice(node, &left.group, kind, user, &left.operator, &left.reason, left.origin);
+        }
+    }
+}
+
+fn ban_changed(node: &Node, changed: &BanChanged) {
+    let BanChanged { group, users, operator, ban, faces } = changed;
+    let (kind, tip) = match ban {
+        Some(_) => (NoticeKind::Banned, TipKind::Banned),
+        None => (NoticeKind::Unbanned, TipKind::Unbanned),
+    };
+    for user in users {
+        node.hub().push(group.app, user, None, || {
+            let ban = ban.as_ref().map(|ban| (ban.seconds, ban.description.as_str()));
+            let made = GroupNotice { ban, ..bare_notice(node, group, kind, Some(user), operator) };
+            (frame(&[push::Event::GroupNotices(&[made])]), None)
+        });
+    }
+    // Of a stored group the members were told that they are out. Who is in a room is known here only.
+    if let Some(app) = node.app(group.app).filter(|_| room::is_room(group.kind)) {
+        if ban.is_some() {
+            room::expel(node, &app, &group.id, users);
+        }
+        room::tell_of(node, &app, &group.id, tip, (operator, users), faces);
     }
 }
 
@@ -741,10 +767,11 @@ fn group_created(node: &Node, created: &GroupCreated) {
 }
 
 fn group_dismissed(node: &Node, dismissed: &GroupDismissed) {
-    let GroupDismissed { group, members, operator } = dismissed;
+    let GroupDismissed { group, members, operator, recycled } = dismissed;
+    let kind = if *recycled { NoticeKind::Recycled } else { NoticeKind::Dismissed };
     let viewers = room::dismiss(node, group.app, &group.id);
     for user in members.iter().chain(&viewers) {
-        notice(node, group, NoticeKind::Dismissed, user, operator, "", None);
+        notice(node, group, kind, user, operator, "", None);
     }
     node.hub().close_topic(&key(group));
 }
@@ -774,13 +801,19 @@ fn group_read(node: &Node, read: &GroupRead) {
 }
 
 fn join_asked(node: &Node, asked: &JoinAsked) {
-    for manager in &asked.managers {
-        node.hub().push(asked.group.app, manager, None, || {
+    let (kind, operator) = match asked.kind {
+        PendencyType::Application => (NoticeKind::Applied, asked.user.as_str()),
+        PendencyType::Consent => (NoticeKind::ConsentAsked, asked.inviter.as_str()),
+        PendencyType::Approval => (NoticeKind::ApprovalAsked, asked.inviter.as_str()),
+    };
+    for decider in &asked.deciders {
+        node.hub().push(asked.group.app, decider, None, || {
             let made = GroupNotice {
                 authentication: &asked.asked_ms.to_string(),
                 msg_key: Some(asked.asked_ms),
                 remark: &asked.wording,
-                ..bare_notice(node, &asked.group, NoticeKind::Applied, Some(manager), &asked.user)
+                users: &[asked.user.as_str()],
+                ..bare_notice(node, &asked.group, kind, Some(decider), operator)
             };
             (frame(&[push::Event::GroupNotices(&[made])]), None)
         });
@@ -788,9 +821,14 @@ fn join_asked(node: &Node, asked: &JoinAsked) {
 }
 
 fn join_answered(node: &Node, answered: &JoinAnswered) {
-    let kind = if answered.accepted { NoticeKind::Accepted } else { NoticeKind::Refused };
-    let JoinAnswered { group, user, operator, wording, .. } = answered;
-    notice(node, group, kind, user, operator, wording, None);
+    let kind = match (answered.kind, answered.accepted) {
+        (PendencyType::Application, true) => NoticeKind::Accepted,
+        (PendencyType::Application, false) => NoticeKind::Refused,
+        (PendencyType::Consent | PendencyType::Approval, true) => NoticeKind::InvitationAccepted,
+        (PendencyType::Consent | PendencyType::Approval, false) => NoticeKind::InvitationRefused,
+    };
+    let JoinAnswered { group, to, operator, wording, .. } = answered;
+    notice(node, group, kind, to, operator, wording, None);
 }
 
 /// Tells one user, on all devices but `except`.
@@ -832,6 +870,8 @@ fn bare_notice<'a>(
         authentication: "",
         msg_key: None,
         content: "",
+        users: &[],
+        ban: None,
     }
 }
 

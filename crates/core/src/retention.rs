@@ -74,6 +74,9 @@ pub(crate) async fn cut_due(node: &Arc<Node>, progress: &mut Progress) {
         if let Err(failure) = cut_app(node, &app, day_of(now.seconds())).await {
             tracing::warn!(app = app.id().0, %failure, "old messages will be removed later");
         }
+        if let Err(failure) = group::recycle::recycle(node, &app).await {
+            tracing::warn!(app = app.id().0, %failure, "idle groups will be dismissed later");
+        }
     }
 }
 

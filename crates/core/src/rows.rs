@@ -13,6 +13,7 @@ use teahouse_proto::time::UnixSeconds;
 use teahouse_store::{Partition, family};
 
 use crate::conversation::contacts::Contact;
+use crate::group::pendency::PendencyType;
 
 /// Version of all rows below. A store that was written with a newer one is refused.
 pub(crate) const FORMAT: u32 = 1;
@@ -233,6 +234,9 @@ pub(crate) mod key {
     const GROUP_EXTENSIONS: u8 = 0x75;
     const GROUP_REACTIONS: u8 = 0x76;
     const GROUP_PINS: u8 = 0x77;
+    const INVITATION: u8 = 0x7c;
+    const LISTED_PENDENCY: u8 = 0x7d;
+    const BAN: u8 = 0x7e;
     const MESSAGE: u8 = family::LOG;
 
     /// The entity's own row: account, pair head, app record, directory count.
@@ -314,9 +318,53 @@ pub(crate) mod key {
         of_incarnation(MUTE, incarnation, user.as_bytes())
     }
 
-    /// Somebody who asks to join a group.
-    pub(crate) fn application(incarnation: u64, user: &UserId) -> Bytes {
-        of_incarnation(APPLICATION, incarnation, user.as_bytes())
+    /// Until when somebody may not come into a group.
+    pub(crate) fn ban(incarnation: u64, user: &UserId) -> Bytes {
+        of_incarnation(BAN, incarnation, user.as_bytes())
+    }
+
+    /// Somebody who is to come into a group, and waits for a decision of this kind.
+    pub(crate) fn pendency(incarnation: u64, kind: PendencyType, user: &UserId) -> Bytes {
+        match kind {
+            PendencyType::Application => of_incarnation(APPLICATION, incarnation, user.as_bytes()),
+            PendencyType::Consent | PendencyType::Approval => {
+                let rest = [&[kind as u8], user.as_bytes()].concat();
+                of_incarnation(INVITATION, incarnation, &rest)
+            }
+        }
+    }
+
+    /// The kind and the user of such a row's key.
+    pub(crate) fn pendency_of(key: &[u8]) -> Option<(PendencyType, UserId)> {
+        let user = |name| UserId::parse(std::str::from_utf8(name).ok()?).ok();
+        match (key.first()?, key.get(9..)?) {
+            (&APPLICATION, name) => Some((PendencyType::Application, user(name)?)),
+            (&INVITATION, [kind, name @ ..]) => {
+                Some((PendencyType::from_number((*kind).into())?, user(name)?))
+            }
+            _ => None,
+        }
+    }
+
+    /// What a user finds in his list of what is to decide, by time.
+    pub(crate) fn listed_pendency(row: &ListedRow) -> Bytes {
+        let mut key = BytesMut::with_capacity(96);
+        key.put_u8(LISTED_PENDENCY);
+        key.put_u64(row.asked_ms);
+        key.put_slice(row.group.as_bytes());
+        key.put_u8(0);
+        key.put_u8(row.kind as u8);
+        key.put_slice(row.user.as_bytes());
+        key.freeze()
+    }
+
+    /// The range that holds all of it that was asked until `through` (ms).
+    pub(crate) fn listed_pendencies(through: u64) -> (Bytes, Bytes) {
+        let to = match through.checked_add(1) {
+            Some(next) => tagged(&[LISTED_PENDENCY], &next.to_be_bytes()),
+            None => Bytes::from_static(&[LISTED_PENDENCY + 1]),
+        };
+        (Bytes::from_static(&[LISTED_PENDENCY]), to)
     }
 
     /// The attributes of a group.
@@ -458,6 +506,8 @@ pub(crate) mod key {
         Attributes,
         Counters,
         Mentioned,
+        Invitations,
+        Bans,
         Messages,
         Changes,
         Uncounted,
@@ -474,6 +524,8 @@ pub(crate) mod key {
             GroupRows::Attributes => ATTRIBUTES,
             GroupRows::Counters => COUNTERS,
             GroupRows::Mentioned => MENTIONED,
+            GroupRows::Invitations => INVITATION,
+            GroupRows::Bans => BAN,
             GroupRows::Messages => MESSAGE,
             GroupRows::Changes => GROUP_CHANGE,
             GroupRows::Uncounted => GROUP_UNCOUNTED,
@@ -1447,15 +1499,55 @@ pub(crate) struct MuteRow {
     pub(crate) until: u32,
 }
 
-/// `Home::Group`, somebody who asks to join.
+/// `Home::Group`, a ban.
 #[derive(Clone, PartialEq, prost::Message)]
-pub(crate) struct ApplicationRow {
+pub(crate) struct BanRow {
+    /// The first second without it; the greatest number is for ever.
+    #[prost(uint32, tag = "1")]
+    pub(crate) until: u32,
+}
+
+/// `Home::Group`, somebody who is to come in and waits, or waited, for a decision.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct PendencyRow {
+    /// Of who would come in.
     #[prost(uint64, tag = "1")]
     pub(crate) tiny_id: u64,
+    /// Names it: what is asked again has another time.
     #[prost(uint64, tag = "2")]
     pub(crate) asked_ms: u64,
     #[prost(string, tag = "3")]
     pub(crate) wording: String,
+    /// Who invites; empty if somebody applies.
+    #[prost(string, tag = "35")]
+    pub(crate) inviter: String,
+    #[prost(message, optional, tag = "36")]
+    pub(crate) answer: Option<AnswerRow>,
+}
+
+/// What was decided.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct AnswerRow {
+    #[prost(string, tag = "1")]
+    pub(crate) by: String,
+    #[prost(bool, tag = "2")]
+    pub(crate) accepted: bool,
+}
+
+/// `Home::User`, what is to decide: names a [`PendencyRow`] of a group.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct ListedRow {
+    #[prost(string, tag = "1")]
+    pub(crate) group: String,
+    /// Number of the [`PendencyType`].
+    #[prost(uint32, tag = "2")]
+    pub(crate) kind: u32,
+    /// Who would come in.
+    #[prost(string, tag = "3")]
+    pub(crate) user: String,
+    /// [`PendencyRow::asked_ms`].
+    #[prost(uint64, tag = "4")]
+    pub(crate) asked_ms: u64,
 }
 
 /// `Home::Group`, all its attributes.
@@ -1596,7 +1688,7 @@ pub(crate) struct ChangedRow {
 /// Outbox: what must follow elsewhere. Carried out at least once, so each job is idempotent.
 #[derive(Clone, PartialEq, prost::Message)]
 pub(crate) struct JobRow {
-    #[prost(oneof = "Job", tags = "1, 2, 3, 4, 5, 6, 7, 8, 16, 17")]
+    #[prost(oneof = "Job", tags = "1, 2, 3, 4, 5, 6, 7, 8, 16, 17, 35")]
     pub(crate) job: Option<Job>,
 }
 
@@ -1632,6 +1724,9 @@ pub(crate) enum Job {
     /// Tell those who have a user in their friend list that his profile has changed.
     #[prost(message, tag = "17")]
     TellFriends(TellFriendsJob),
+    /// Put applications and invitations into the lists of those who decide.
+    #[prost(message, tag = "35")]
+    ListPendencies(ListPendenciesJob),
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -1730,6 +1825,22 @@ pub(crate) struct ListGroupJob {
     pub(crate) kind: u32,
     #[prost(bool, tag = "3")]
     pub(crate) dismissed: bool,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct ListPendenciesJob {
+    #[prost(message, repeated, tag = "1")]
+    pub(crate) deciders: Vec<DeciderRow>,
+    #[prost(message, repeated, tag = "2")]
+    pub(crate) listed: Vec<ListedRow>,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct DeciderRow {
+    #[prost(string, tag = "1")]
+    pub(crate) user: String,
+    #[prost(uint64, tag = "2")]
+    pub(crate) tiny_id: u64,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]

@@ -282,6 +282,14 @@ settings! {
     group_name_card_bytes_max: u32 = 50, "group.name_card_bytes_max", 1..=1_000;
     /// Writes a second that the attributes of a group may have; those beyond are refused with 10049.
     group_attribute_writes_per_second: u32 = 5, "group.attribute_writes_per_second", 1..=1_000_000;
+    /// Most admins of a group.
+    group_admins_max: u32 = 100, "group.admins_max", 0..=10_000;
+    /// Groups in which nothing was said or changed for so long are dismissed, days; 0: none. Live rooms never are.
+    group_recycle_idle_days: u32 = 0, "group.recycle_idle_days", 0..=36_500;
+    /// Whoever is added to a group, by members or backends, is asked first; if not, he is in at once.
+    group_invitee_consent: bool = false, "group.invitee_consent";
+    /// How long applications and invitations can be decided on, and are listed, days.
+    group_pendency_days: u32 = 7, "group.pendency_days", 1..=365;
     /// Custom fields of groups.
     group_custom_fields: FieldKeys = FieldKeys::default(), "group.custom_fields";
     /// Longest value of a custom field of a group, bytes.

@@ -355,6 +355,9 @@ error_codes! {
         TopicIdInvalid = 110013, Never, "the topic id is not valid";
         TopicPermissionDeleted = 110014, Never, "the permission of the topic has been deleted";
     }
+    "Search" {
+        SearchBadParameter = 27003, Never, "a parameter of the search is missing or wrong";
+    }
     "Message files and kicked clients" {
         HistoryFileUrlWrong = 1001, Never, "the request for a message file is not valid";
         KickedOut = 1002, Never, "the client was kicked out, or a parameter of the message file is wrong";

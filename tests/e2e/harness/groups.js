@@ -22,6 +22,7 @@ export const TIP = /** @type {const} */ ({
   adminUnset: 5,
   profile: 6,
   member: 7,
+  banned: 10,
 });
 
 /** What a notice (`TIMGroupSystemNoticeElem`) tells a single user. */
@@ -37,6 +38,12 @@ export const NOTICE = /** @type {const} */ ({
   adminSet: 9,
   adminUnset: 10,
   custom: 255,
+  consentAsked: 12,
+  invitationAccepted: 13,
+  invitationRefused: 14,
+  banned: 21,
+  unbanned: 22,
+  approvalAsked: 24,
 });
 
 /**

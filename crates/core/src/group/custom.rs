@@ -95,7 +95,7 @@ mod tests {
     fn only_declared_keys_with_values_up_to_the_limit() {
         let keys = FieldKeys(vec!["level".to_owned()]);
         let declared = Declared { keys: &keys, value_bytes_max: 3 };
-        assert_eq!(declared.check(&[field("level", "é1")]), Ok(()));
+        assert!(declared.check(&[field("level", "é1")]).is_ok(), "3 bytes");
         assert!(declared.check(&[field("level", "éé")]).is_err(), "4 bytes");
         assert!(declared.check(&[field("other", "1")]).is_err());
     }

@@ -1,11 +1,12 @@
 //! Who is in a group: coming, going, roles, mutes, and what a dismissal leaves to do.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use teahouse_proto::error::{Error, ErrorCode};
 use teahouse_proto::group::{CustomField, Role};
 use teahouse_proto::ids::{GroupId, SdkAppId, TinyId, UserId};
-use teahouse_proto::push::TipKind;
+use teahouse_proto::push::{SYSTEM_ACCOUNT, TipKind};
 use teahouse_proto::time::UnixSeconds;
 use teahouse_store::Direction;
 
@@ -24,7 +25,7 @@ use crate::rows::{
     ListGroupJob, MemberRow, MuteRow, TipRow, key,
 };
 
-/// Mutes that have ended and are forgotten in one commit, when others are made.
+/// Mutes or bans that have ended and are forgotten in one commit, when others are made.
 const ENDED_AT_ONCE: usize = 256;
 
 /// Somebody does something in a group.
@@ -43,12 +44,21 @@ pub(crate) struct Moving<'a> {
     pub(crate) kind: TipKind,
     /// The group is told by a tip, if its type has one for it.
     pub(crate) tip: bool,
-    /// Who comes in is told.
+    /// Who comes or goes is told.
     pub(crate) notice: bool,
     /// Told to who is removed.
     pub(crate) reason: &'a str,
     /// The device that it came from.
     pub(crate) origin: Option<u32>,
+}
+
+/// Why a group ends.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Dismissal<'a> {
+    /// Somebody wants it.
+    By(&'a str),
+    /// Nothing has happened in it for long.
+    Idle,
 }
 
 /// What a member is called in a group, and what else an app keeps of him; nothing stays as it is.
@@ -79,6 +89,19 @@ impl GroupState {
         change: &mut Change,
     ) -> Result<(), Error> {
         let how = Moving { kind: TipKind::Joined, tip: true, notice: false, reason: "", origin };
+        self.join(act, &[(user.clone(), tiny_id, Role::Member)], &how, change)
+    }
+
+    /// Lets one account in that was invited, in the name of who invited it. The caller has checked that it may,
+    /// and that there is room.
+    pub(crate) fn join_as_invited(
+        &mut self,
+        act: &Act<'_>,
+        (user, tiny_id): (&UserId, TinyId),
+        change: &mut Change,
+    ) -> Result<(), Error> {
+        let how =
+            Moving { kind: TipKind::Invited, tip: true, notice: true, reason: "", origin: None };
         self.join(act, &[(user.clone(), tiny_id, Role::Member)], &how, change)
     }
 
@@ -115,6 +138,8 @@ impl GroupState {
                 hidden_through: if rules.newcomers_see_history { 0 } else { before.last },
             });
             self.members.insert(user.clone(), member);
+            // Whatever was asked about him is decided by this.
+            self.decide_all(user, act.operator, true, change);
         }
         change.put(key::head(), &self.head);
         let incarnation = self.head.incarnation;
@@ -165,6 +190,7 @@ impl GroupState {
             operator: act.operator.to_owned(),
             kicked: how.kind == TipKind::Kicked,
             reason: how.reason.to_owned(),
+            silent: !how.notice,
             origin: how.origin,
         }));
         if rules.membership_tips && how.tip {
@@ -204,6 +230,9 @@ impl GroupState {
             is_admin: role == Role::Admin,
             operator: act.operator.to_owned(),
         }));
+        if role == Role::Admin {
+            self.list_pendencies_for(act.node, &act.group.id, user, change);
+        }
         if self.rules()?.member_tips {
             let kind = if role == Role::Admin { TipKind::AdminSet } else { TipKind::AdminUnset };
             let tip = TipRow {
@@ -226,13 +255,11 @@ impl GroupState {
         change: &mut Change,
     ) -> Result<(), Error> {
         let now = act.node.now().seconds();
-        let ended = self.mutes.iter().filter(|(_, until)| **until <= now.0);
-        let ended: Vec<UserId> = ended.map(|(user, _)| user.clone()).take(ENDED_AT_ONCE).collect();
-        for user in ended {
+        for user in ended(&self.mutes, now) {
             change.delete(key::mute(self.head.incarnation, &user));
             self.mutes.remove(&user);
         }
-        let until = mute_end(now, seconds);
+        let until = end_of(now, seconds);
         for user in users {
             let row = key::mute(self.head.incarnation, user);
             if seconds == 0 {
@@ -277,6 +304,7 @@ impl GroupState {
                 change.put(key::member(incarnation, &user), member);
             }
         }
+        self.list_pendencies_for(act.node, &act.group.id, to, change);
         let changed = ChangedRow { owner: Some(to.to_string()), ..ChangedRow::default() };
         let tip = TipRow {
             kind: TipKind::InfoChanged as u32,
@@ -293,7 +321,7 @@ impl GroupState {
         &mut self,
         node: &Node,
         group: &GroupRef,
-        operator: &str,
+        dismissal: Dismissal<'_>,
         change: &mut Change,
     ) {
         self.head.dismissed_ms = node.now().0;
@@ -308,14 +336,24 @@ impl GroupState {
         change.event(Event::GroupDismissed(GroupDismissed {
             group: group.clone(),
             members: members.into_keys().collect(),
-            operator: operator.to_owned(),
+            operator: match dismissal {
+                Dismissal::By(operator) => operator.to_owned(),
+                Dismissal::Idle => SYSTEM_ACCOUNT.to_owned(),
+            },
+            recycled: matches!(dismissal, Dismissal::Idle),
         }));
     }
 }
 
-/// The first second without a mute of so many seconds from now.
-fn mute_end(now: UnixSeconds, seconds: u32) -> u32 {
+/// The first second without a mute or ban of so many seconds from now.
+pub(super) fn end_of(now: UnixSeconds, seconds: u32) -> u32 {
     now.plus_seconds(seconds.into()).0
+}
+
+/// Mutes or bans that have ended: as many as are forgotten at once.
+pub(super) fn ended(until: &BTreeMap<UserId, u32>, now: UnixSeconds) -> Vec<UserId> {
+    let ended = until.iter().filter(|(_, until)| **until <= now.0);
+    ended.map(|(user, _)| user.clone()).take(ENDED_AT_ONCE).collect()
 }
 
 /// Carries out what [`GroupState::join`] and [`GroupState::leave`] have left to do.
@@ -409,6 +447,8 @@ pub(crate) async fn bury(
             GroupRows::Changes,
             GroupRows::Uncounted,
             GroupRows::Pins,
+            GroupRows::Invitations,
+            GroupRows::Bans,
         ] {
             change.delete_range(key::group_rows(rows, job.incarnation));
         }

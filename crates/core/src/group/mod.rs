@@ -5,13 +5,14 @@
 //! conversation (read mark, pin, receive option) is a row of that user, written through the outbox when
 //! somebody comes or goes; so a message never writes a row per member.
 //!
-//! [`rules`] says what may be done, [`membership`] who is in, [`messages`] what is said, [`history`] what
-//! was said, [`changes`] what has become of it, [`attached`], [`receipts`] and [`pins`] what members do with it,
-//! [`room`] how live rooms differ: of them only the profile is stored, and [`attributes`] and [`counters`], which all
-//! groups have.
+//! [`rules`] says what may be done, [`membership`] who is in, [`bans`] who may not be, [`pendency`] who asks to
+//! be, [`messages`] what is said, [`history`] what was said, [`changes`] what has become of it, [`attached`],
+//! [`receipts`] and [`pins`] what members do with it, [`room`] how live rooms differ: of them only the profile is
+//! stored, the bans, and [`attributes`] and [`counters`], which all groups have.
 
 pub(crate) mod attached;
 pub(crate) mod attributes;
+pub(crate) mod bans;
 pub(crate) mod changes;
 pub(crate) mod commands;
 pub(crate) mod counters;
@@ -19,13 +20,16 @@ pub(crate) mod custom;
 pub(crate) mod flow;
 pub(crate) mod history;
 mod lanes;
+pub mod matrix;
 pub(crate) mod membership;
 pub(crate) mod message;
 pub(crate) mod messages;
+pub(crate) mod pendency;
 mod per_second;
 pub(crate) mod pins;
 pub(crate) mod profile;
 pub(crate) mod receipts;
+pub(crate) mod recycle;
 pub(crate) mod room;
 pub(crate) mod rules;
 pub(crate) mod uncounted;
@@ -49,11 +53,12 @@ use crate::error::Outcome;
 use crate::node::{Node, decode_row};
 use crate::rows::key::GroupRows;
 use crate::rows::{
-    AttributesRow, CountersRow, GroupHeadRow, GroupInfoRow, GroupMessageRow, Home, MemberRow,
-    MuteRow, key,
+    AttributesRow, BanRow, CountersRow, GroupHeadRow, GroupInfoRow, GroupMessageRow, Home,
+    MemberRow, MuteRow, PendencyRow, key,
 };
 use message::GroupRef;
 use messages::SendKey;
+use pendency::PendencyType;
 use per_second::PerSecond;
 use rules::{Mute, Standing, TypeRules};
 
@@ -71,6 +76,10 @@ pub(crate) struct GroupState {
     pub(crate) attributes: AttributesRow,
     attribute_writes: PerSecond,
     pub(crate) counters: CountersRow,
+    /// Until when somebody may not come in.
+    pub(crate) bans: BTreeMap<UserId, u32>,
+    /// Who is to come in and waits for a decision, or has one.
+    pub(crate) pendencies: BTreeMap<(PendencyType, UserId), PendencyRow>,
     pub(crate) dedupe: Dedupe<SendKey, u64>,
     /// Moves with each change of what is attached to messages. It begins anywhere, so that one who finds the group
     /// loaded again does not take it for what he has seen.
@@ -129,6 +138,18 @@ impl GroupState {
         for row in all_rows(node, partition, GroupRows::Mutes, incarnation).await? {
             if let Some(user) = key::user_of_group_row(&row.key) {
                 self.mutes.insert(user, decode_row::<MuteRow>(&row.value)?.until);
+            }
+        }
+        for row in all_rows(node, partition, GroupRows::Bans, incarnation).await? {
+            if let Some(user) = key::user_of_group_row(&row.key) {
+                self.bans.insert(user, decode_row::<BanRow>(&row.value)?.until);
+            }
+        }
+        for rows in [GroupRows::Applications, GroupRows::Invitations] {
+            for row in all_rows(node, partition, rows, incarnation).await? {
+                if let Some(name) = key::pendency_of(&row.key) {
+                    self.pendencies.insert(name, decode_row(&row.value)?);
+                }
             }
         }
         Ok(())
@@ -197,6 +218,12 @@ impl GroupState {
                 owns.then_some(Role::Owner)
             }
         }
+    }
+
+    /// How many admins there are.
+    pub(crate) fn admins(&self) -> usize {
+        let admin = Role::Admin.number();
+        self.members.values().filter(|member| member.role == admin).count()
     }
 
     pub(crate) fn standing(&self, user: &UserId) -> Standing {

@@ -287,7 +287,11 @@ pub(crate) async fn enter_again(
     });
     for group in noted.iter().filter_map(|group| GroupId::parse(group).ok()) {
         let entity = super::group(node, app, &group).await?;
-        let there = entity.read(|state| state.reference(app.id(), &group));
+        let now = node.now().seconds();
+        let there = entity.read(|state| {
+            state.check_ban(user, now)?;
+            state.reference(app.id(), &group)
+        });
         match there.ok().filter(|group| is_room(group.kind)) {
             Some(group) => drop(join(node, app, &group, viewer, connection, &Arc::default())),
             None => note(node, app, user, inst_id, &group, false).await?,
@@ -328,13 +332,38 @@ pub(crate) fn join(
         node.hub().listen(&(app.id(), Channel::Group(group.id.clone())), &other, user);
     }
     if is_new {
-        tell_moving(node, &room, TipKind::Joined, user, faces);
+        tell_moving(node, &room, TipKind::Joined, (user, std::slice::from_ref(user)), faces);
     }
     true
 }
 
 /// Takes a device out of a room; says whether it was in.
 pub(crate) fn leave(node: &Node, app: &App, user: &UserId, inst_id: u32, group: &GroupId) -> bool {
+    let was_in = give_up_seat(node, app, user, inst_id, group);
+    if was_in {
+        vacate(node, app, user, group);
+    }
+    was_in
+}
+
+/// Takes all devices of users out of a room.
+pub(crate) fn expel(node: &Node, app: &App, group: &GroupId, users: &[UserId]) {
+    let devices: Vec<(UserId, u32)> = {
+        let all = lock(&app.rooms.seats);
+        let is_out = |(user, _): &&(UserId, u32)| users.contains(user);
+        all.keys().filter(is_out).cloned().collect()
+    };
+    for (user, inst_id) in devices {
+        if give_up_seat(node, app, &user, inst_id, group)
+            && let Some(room) = app.rooms.find(group)
+        {
+            room.leave(&user);
+        }
+    }
+    app.rooms.close_if_empty(group);
+}
+
+fn give_up_seat(node: &Node, app: &App, user: &UserId, inst_id: u32, group: &GroupId) -> bool {
     {
         let mut all = lock(&app.rooms.seats);
         let key = (user.clone(), inst_id);
@@ -348,14 +377,14 @@ pub(crate) fn leave(node: &Node, app: &App, user: &UserId, inst_id: u32, group: 
     if let Some(connection) = node.hub().device(app.id(), user, inst_id) {
         node.hub().unlisten(&(app.id(), Channel::Group(group.clone())), &connection);
     }
-    vacate(node, app, user, group);
     true
 }
 
 fn vacate(node: &Node, app: &App, user: &UserId, group: &GroupId) {
     let Some(room) = app.rooms.find(group) else { return };
     if room.leave(user) {
-        tell_moving(node, &room, TipKind::Quit, user, &Arc::new(Faces::new()));
+        let users = std::slice::from_ref(user);
+        tell_moving(node, &room, TipKind::Quit, (user, users), &Arc::new(Faces::new()));
         app.rooms.close_if_empty(group);
     }
 }
@@ -606,7 +635,27 @@ pub(crate) fn clear(app: &App, group: &GroupId, through: Option<u64>) {
     lock(&room.state).ring.retain(|kept| !is_meant(kept));
 }
 
-fn tell_moving(node: &Node, room: &Room, kind: TipKind, user: &UserId, faces: &Arc<Faces>) {
+/// Tells those who are in a room what somebody has done to others.
+pub(crate) fn tell_of(
+    node: &Node,
+    app: &App,
+    group: &GroupId,
+    kind: TipKind,
+    who: (&str, &[UserId]),
+    faces: &Arc<Faces>,
+) {
+    if let Some(room) = app.rooms.find(group) {
+        tell_moving(node, &room, kind, who, faces);
+    }
+}
+
+fn tell_moving(
+    node: &Node,
+    room: &Room,
+    kind: TipKind,
+    (operator, users): (&str, &[UserId]),
+    faces: &Arc<Faces>,
+) {
     let (now, member_num, group) = {
         let mut state = lock(&room.state);
         let now = node.now().seconds();
@@ -617,8 +666,8 @@ fn tell_moving(node: &Node, room: &Room, kind: TipKind, user: &UserId, faces: &A
     };
     let tip = TipRow {
         kind: kind as u32,
-        operator: user.to_string(),
-        members: vec![user.to_string()],
+        operator: operator.to_owned(),
+        members: users.iter().map(ToString::to_string).collect(),
         member_num: Some(member_num),
         ..TipRow::default()
     };

@@ -28,6 +28,8 @@ pub(crate) struct TypeRules {
     /// Members may be removed and muted by owner and admins.
     pub(crate) kick: bool,
     pub(crate) mute: bool,
+    /// Owner and admins may keep users out for a while.
+    pub(crate) ban: bool,
     /// Another member may become the owner.
     pub(crate) transfer: bool,
     /// The owner may dismiss it, not only a backend.
@@ -55,6 +57,14 @@ pub(crate) struct TypeRules {
     pub(crate) receipts: bool,
 }
 
+/// Whether an invitation is as good as its word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Invitation {
+    Approved,
+    /// Owner or an admin decide on it.
+    NeedsApproval,
+}
+
 /// Who may edit the profile.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Editors {
@@ -79,6 +89,7 @@ pub(crate) static TYPES: [TypeRules; 5] = [
         owner_may_quit: true,
         kick: true,
         mute: false,
+        ban: true,
         transfer: true,
         owner_dismisses: false,
         editors: Editors::Members,
@@ -104,6 +115,7 @@ pub(crate) static TYPES: [TypeRules; 5] = [
         owner_may_quit: false,
         kick: true,
         mute: true,
+        ban: true,
         transfer: true,
         owner_dismisses: true,
         editors: Editors::Managers,
@@ -129,6 +141,7 @@ pub(crate) static TYPES: [TypeRules; 5] = [
         owner_may_quit: false,
         kick: true,
         mute: true,
+        ban: true,
         transfer: true,
         owner_dismisses: true,
         editors: Editors::Managers,
@@ -154,6 +167,7 @@ pub(crate) static TYPES: [TypeRules; 5] = [
         owner_may_quit: false,
         kick: false,
         mute: true,
+        ban: true,
         transfer: false,
         owner_dismisses: true,
         editors: Editors::Owner,
@@ -179,6 +193,7 @@ pub(crate) static TYPES: [TypeRules; 5] = [
         owner_may_quit: false,
         kick: true,
         mute: true,
+        ban: false,
         transfer: true,
         owner_dismisses: true,
         editors: Editors::Managers,
@@ -221,7 +236,7 @@ impl Standing {
         }
     }
 
-    fn manages(self) -> bool {
+    pub(crate) fn manages(self) -> bool {
         self <= Self::Admin
     }
 }
@@ -300,6 +315,13 @@ impl TypeRules {
         allow(who == Standing::Backend || (who.manages() && above), "you may not mute this member")
     }
 
+    /// `target` is nothing for somebody who is no member. An owner is never banned.
+    pub(crate) fn may_ban(&self, who: Standing, target: Option<Role>) -> Result<(), Error> {
+        self.offers(self.ban)?;
+        let above = who < Standing::of(target) && target != Some(Role::Owner);
+        allow(who.manages() && above, "you may not ban this user from the group")
+    }
+
     pub(crate) fn may_set_role(
         &self,
         who: Standing,
@@ -323,15 +345,22 @@ impl TypeRules {
         Ok(())
     }
 
-    /// Whether an invitation takes effect at once.
-    pub(crate) fn may_invite(&self, who: Standing, option: InviteJoinOption) -> Result<(), Error> {
+    /// Whether somebody may invite, and whether owner and admins have to approve of it.
+    pub(crate) fn may_invite(
+        &self,
+        who: Standing,
+        option: InviteJoinOption,
+    ) -> Result<Invitation, Error> {
         self.offers(self.backend_members)?;
         let allowed = match option {
-            InviteJoinOption::FreeAccess => who <= Standing::Member,
-            InviteJoinOption::NeedPermission => who.manages(),
+            InviteJoinOption::FreeAccess | InviteJoinOption::NeedPermission => {
+                who <= Standing::Member
+            }
             InviteJoinOption::DisableInvite => who == Standing::Backend,
         };
-        allow(allowed, "you may not add members to this group")
+        allow(allowed, "you may not add members to this group")?;
+        let is_approved = who.manages() || option != InviteJoinOption::NeedPermission;
+        Ok(if is_approved { Invitation::Approved } else { Invitation::NeedsApproval })
     }
 
     /// Attributes and counters belong to everybody who is in.
@@ -364,6 +393,12 @@ pub(crate) struct Mute {
     pub(crate) until: UnixSeconds,
     /// Everybody but owner and admins is muted.
     pub(crate) all: bool,
+}
+
+/// Whether a group may have so many admins.
+pub(crate) fn check_admins(settings: &AppSettings, admins: usize) -> Result<(), Error> {
+    let most = settings.group_admins_max as usize;
+    allow(admins <= most, &format!("a group of this app has at most {most} admins"))
 }
 
 /// The id that a group may be given.

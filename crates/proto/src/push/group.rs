@@ -194,6 +194,10 @@ pub enum TipKind {
     InfoChanged = 6,
     /// Members were muted or unmuted.
     Muted = 7,
+    /// Live rooms: viewers were banned.
+    Banned = 10,
+    /// Live rooms: users may come in again.
+    Unbanned = 11,
 }
 
 impl TipKind {
@@ -209,6 +213,8 @@ impl TipKind {
             5 => Self::AdminUnset,
             6 => Self::InfoChanged,
             7 => Self::Muted,
+            10 => Self::Banned,
+            11 => Self::Unbanned,
             _ => return None,
         })
     }
@@ -223,7 +229,9 @@ impl TipKind {
             | Self::AdminSet
             | Self::AdminUnset
             | Self::InfoChanged
-            | Self::Muted => (self as u32, None),
+            | Self::Muted
+            | Self::Banned
+            | Self::Unbanned => (self as u32, None),
         }
     }
 }
@@ -342,6 +350,20 @@ pub enum NoticeKind {
     AdminUnset = 10,
     /// To members who are online: what the app's backend says.
     Custom = 255,
+    /// To all: the group is gone, since nothing has happened in it for long.
+    Recycled = 11,
+    /// To somebody who is invited: he decides.
+    ConsentAsked = 12,
+    /// To who invited: he is in.
+    InvitationAccepted = 13,
+    /// To who invited: he is not.
+    InvitationRefused = 14,
+    /// To somebody who is banned.
+    Banned = 21,
+    /// To somebody who is banned no longer.
+    Unbanned = 22,
+    /// To owner and admins: a member invites somebody, they decide.
+    ApprovalAsked = 24,
 }
 
 /// A notice about a group, to one user.
@@ -369,6 +391,10 @@ pub struct GroupNotice<'a> {
     pub msg_key: Option<u64>,
     /// What the backend says.
     pub content: &'a str,
+    /// Who would come in.
+    pub users: &'a [&'a str],
+    /// Of a ban: seconds, and what is said along with it.
+    pub ban: Option<(u32, &'a str)>,
 }
 
 impl Serialize for GroupNotice<'_> {
@@ -386,6 +412,12 @@ impl Serialize for GroupNotice<'_> {
             remark_info: &'a str,
             #[serde(skip_serializing_if = "str::is_empty")]
             user_defined_field: &'a str,
+            #[serde(rename = "List_Account", skip_serializing_if = "<[&str]>::is_empty")]
+            users: &'a [&'a str],
+            #[serde(skip_serializing_if = "Option::is_none")]
+            ban_duration: Option<u32>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            ban_description: Option<&'a str>,
         }
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("Event", &EVENT_NOTICE)?;
@@ -408,6 +440,9 @@ impl Serialize for GroupNotice<'_> {
             msg_key: self.msg_key,
             remark_info: self.remark,
             user_defined_field: self.content,
+            users: self.users,
+            ban_duration: self.ban.map(|(seconds, _)| seconds),
+            ban_description: self.ban.map(|(_, description)| description),
         };
         map.serialize_entry("MsgBody", &body)?;
         map.end()

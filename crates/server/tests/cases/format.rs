@@ -219,7 +219,7 @@ fn check(call: &Call) -> Result<(), String> {
     Ok(())
 }
 
-fn steps(list: &[Value], named: &BTreeMap<String, Value>) -> Result<Vec<Step>, String> {
+pub(crate) fn steps(list: &[Value], named: &BTreeMap<String, Value>) -> Result<Vec<Step>, String> {
     list.iter().map(|value| step(value, named, NESTED_STEPS_MAX)).collect()
 }
 

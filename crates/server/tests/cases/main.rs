@@ -1,4 +1,4 @@
-//! Plays every case of `spec/cases` against the real server, over real sockets, each in an app of its
+//! Plays every case of `spec/cases`, and `spec/group-types.toml`, against the real server, over real sockets, each in an app of its
 //! own; `spec/README.md` describes the files.
 //!
 //! `CASES=c2c/sendmsg cargo test -p teahouse-server --test cases` plays only the cases whose file and
@@ -10,6 +10,7 @@ mod matchers;
 mod run;
 mod server;
 mod tokens;
+mod types;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -43,6 +44,8 @@ struct Endpoint {
 async fn every_case_is_answered_as_it_says() {
     let mut cases = format::read_all(&spec().join("cases"))
         .unwrap_or_else(|mistakes| panic!("mistakes in spec/cases:\n{}", mistakes.join("\n")));
+    let types = std::fs::read_to_string(spec().join("group-types.toml")).expect("it can be read");
+    cases.extend(types::cases(&types).unwrap_or_else(|mistakes| panic!("{}", mistakes.join("\n"))));
     let mut failures = Vec::new();
     match std::env::var("CASES") {
         Ok(chosen) => cases.retain(|case| title(case).contains(&chosen)),

@@ -22,6 +22,20 @@ fn the_settings_page_is_current() {
 }
 
 #[test]
+fn the_types_of_groups_are_current() {
+    let page = format!(
+        "# Types of groups\n\n\
+         Generated from the rules in `crates/core/src/group/rules.rs`; do not edit. Each cell is tested\n\
+         through the real interface, see `spec/group-types.toml`.\n\n\
+         Private groups are called Work by newer packages, ChatRoom groups Meeting. Who is above another\n\
+         may do to him what the table says of members: the owner to admins, too. A live room is an\n\
+         AVChatRoom; its members are those who are there now. A backend may act in any group.\n\n{}",
+        teahouse_core::group_types::markdown()
+    );
+    check("docs/groups.md", &page);
+}
+
+#[test]
 fn the_api_reference_is_current() {
     let document = teahouse_server::openapi::document(&teahouse_core::commands::registry());
     let text = serde_json::to_string_pretty(&document).expect("a document is JSON");

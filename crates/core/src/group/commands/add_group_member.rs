@@ -1,4 +1,6 @@
-//! `group_open_http_svc/add_group_member`: lets up to 300 accounts into a group.
+//! `group_open_http_svc/add_group_member`: lets up to 300 accounts into a group, or asks those who decide on it:
+//! owner and admins where the group's `InviteJoinOption` wants their approval of what members do, those who are
+//! added where the app wants their consent.
 //!
 //! Callers: administrators, and members where the group's `InviteJoinOption` allows it.
 
@@ -12,6 +14,8 @@ use super::{NamedMember, accounts, check_some, distinct, faces, may_join_more, s
 use crate::caller::Caller;
 use crate::error::Outcome;
 use crate::group::membership::{self, Act, Moving};
+use crate::group::pendency::{Asking, PendencyType};
+use crate::group::rules::Invitation;
 use crate::group::{self, change_group};
 use crate::operation::Operation;
 use crate::request;
@@ -44,7 +48,8 @@ pub(crate) struct Response {
 struct Added {
     #[serde(rename = "Member_Account")]
     member_account: UserId,
-    /// 0 there is no such account, 1 added, 2 a member already, 4 in as many groups as possible.
+    /// 0 there is no such account, or it is banned, 1 added, 2 a member already, 3 waits for a decision, 4 in as many groups as
+    /// possible.
     result: u8,
 }
 
@@ -52,6 +57,7 @@ const MEMBERS_MAX: usize = 300;
 const FAILED: u8 = 0;
 const ADDED: u8 = 1;
 const ALREADY: u8 = 2;
+const WAITING: u8 = 3;
 const OVER_LIMIT: u8 = 4;
 
 pub(crate) async fn run(caller: Caller, request: Request) -> Outcome<Response> {
@@ -62,30 +68,45 @@ pub(crate) async fn run(caller: Caller, request: Request) -> Outcome<Response> {
     // Asked before the accounts are looked up: who may not add learns nothing about them.
     let entity = group::group(node, app, id).await?;
     entity.read(|state| {
-        state.rules()?.may_invite(standing(&caller, state), state.info()?.invite_option())
+        state.rules()?.may_invite(standing(&caller, state), state.info()?.invite_option()).map(drop)
     })?;
     let known = accounts(&caller, &users).await?;
     let fits = may_join_more(&caller, &users).await?;
     let faces = faces(&caller, &operator, &users).await?;
     let silent = request.silence == Some(1);
+    let (settings, now) = (&app.facts().settings, node.now().seconds());
     let results = change_group(node, app, id, |state, change| {
         let group = state.reference(app.id(), id)?;
-        state.rules()?.may_invite(standing(&caller, state), state.info()?.invite_option())?;
+        let invitation =
+            state.rules()?.may_invite(standing(&caller, state), state.info()?.invite_option())?;
+        let decision = match invitation {
+            Invitation::NeedsApproval => Some(PendencyType::Approval),
+            Invitation::Approved if settings.group_invitee_consent => Some(PendencyType::Consent),
+            Invitation::Approved => None,
+        };
         let mut results = Vec::new();
         let mut joining: Vec<(UserId, TinyId, Role)> = Vec::new();
         for ((user, tiny_id), fits) in users.iter().zip(&known).zip(&fits) {
             results.push(match tiny_id {
                 None => FAILED,
                 Some(tiny_id) if state.member(user, *tiny_id).is_some() => ALREADY,
+                Some(_) if state.check_ban(user, now).is_err() => FAILED,
                 Some(_) if !fits => OVER_LIMIT,
                 Some(tiny_id) => {
                     joining.push((user.clone(), *tiny_id, Role::Member));
-                    ADDED
+                    if decision.is_some() { WAITING } else { ADDED }
                 }
             });
         }
-        if !joining.is_empty() {
-            membership::check_room(state, joining.len())?;
+        membership::check_room(state, joining.len())?;
+        if let Some(kind) = decision {
+            state.check_pendencies(settings, node.now(), joining.len())?;
+            for (user, tiny_id, _) in &joining {
+                let inviter = operator.as_str();
+                let asking = Asking { kind, user, tiny_id: *tiny_id, inviter, wording: "" };
+                state.ask(node, settings, &group, &asking, change);
+            }
+        } else if !joining.is_empty() {
             let act = Act { node, group, operator: operator.as_str(), faces: &faces };
             let how = Moving {
                 kind: TipKind::Invited,

@@ -5,18 +5,17 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 use teahouse_proto::error::{Error, ErrorCode};
-use teahouse_proto::group::{ApplyJoinOption, Role};
-use teahouse_proto::ids::{GroupId, UserId};
+use teahouse_proto::group::ApplyJoinOption;
+use teahouse_proto::ids::GroupId;
 
-use super::{faces, may_join_more, settle};
+use super::{check_wording, faces, may_join_more, settle};
 use crate::caller::{Caller, Identity, Who};
 use crate::error::Outcome;
-use crate::event::{Event, JoinAsked};
 use crate::group::membership::{self, Act};
-use crate::group::{GroupState, change_group, room};
+use crate::group::pendency::{Asking, PendencyType};
+use crate::group::{self, change_group, room};
 use crate::operation::Operation;
 use crate::request;
-use crate::rows::{ApplicationRow, key};
 
 pub(crate) const OPERATION: Operation<Request, Response> =
     Operation::new("group_open_http_svc/apply_join_group").gateway().million();
@@ -44,21 +43,17 @@ pub(crate) struct Response {
     room_key: Option<String>,
 }
 
-const WORDING_BYTES_MAX: usize = 300;
-
 pub(crate) async fn run(caller: Caller, request: Request) -> Outcome<Response> {
     let Who::User(identity) = caller.who() else { return Err(ErrorCode::CallerNotLoggedIn.into()) };
     let (node, app, id) = (caller.node(), caller.app(), &request.group_id);
     let wording = request.apply_msg.unwrap_or_default();
-    if wording.len() > WORDING_BYTES_MAX {
-        let info = format!("ApplyMsg is {} bytes, at most {WORDING_BYTES_MAX}", wording.len());
-        return Err(Error::with(ErrorCode::GroupBadParameter, info).into());
-    }
+    check_wording("ApplyMsg", &wording)?;
     let user = &identity.user;
     let fits = may_join_more(&caller, std::slice::from_ref(user)).await?[0];
     let faces = faces(&caller, user, []).await?;
     let joined = change_group(node, app, id, |state, change| {
         let group = state.reference(app.id(), id)?;
+        state.check_ban(user, node.now().seconds())?;
         let option = state.info()?.apply_option();
         if room::is_room(group.kind) {
             refuse_if_closed(option)?;
@@ -73,20 +68,16 @@ pub(crate) async fn run(caller: Caller, request: Request) -> Outcome<Response> {
         }
         membership::check_room(state, 1)?;
         if option == ApplyJoinOption::NeedPermission {
-            let asked = node.now().0;
-            let row = ApplicationRow {
-                tiny_id: identity.tiny_id.0,
-                asked_ms: asked,
-                wording: wording.clone(),
+            let settings = &app.facts().settings;
+            state.check_pendencies(settings, node.now(), 1)?;
+            let asking = Asking {
+                kind: PendencyType::Application,
+                user,
+                tiny_id: identity.tiny_id,
+                inviter: "",
+                wording: &wording,
             };
-            change.put(key::application(state.head.incarnation, user), &row);
-            change.event(Event::JoinAsked(JoinAsked {
-                managers: managers(state),
-                group,
-                user: user.clone(),
-                wording: wording.clone(),
-                asked_ms: asked,
-            }));
+            state.ask(node, settings, &group, &asking, change);
             return Ok(Joined::Asked);
         }
         let act = Act { node, group, operator: user.as_str(), faces: &faces };
@@ -95,7 +86,10 @@ pub(crate) async fn run(caller: Caller, request: Request) -> Outcome<Response> {
     })
     .await?;
     match joined {
-        Joined::Asked => Ok(Response::of("WaitAdminApproval")),
+        Joined::Asked => {
+            settle(&caller, id).await?;
+            Ok(Response::of("WaitAdminApproval"))
+        }
         Joined::In => {
             settle(&caller, id).await?;
             Ok(Response::of("JoinedSuccess"))
@@ -103,6 +97,13 @@ pub(crate) async fn run(caller: Caller, request: Request) -> Outcome<Response> {
         Joined::Room(group) => {
             let Identity { user, tiny_id, inst_id, connection, .. } = identity;
             room::join(node, app, &group, (user, *tiny_id, *inst_id), connection, &faces);
+            // Banned since it was looked at, he was put out before he came in.
+            let now = node.now().seconds();
+            let entity = group::group(node, app, id).await?;
+            if let Err(banned) = entity.read(|state| state.check_ban(user, now)) {
+                room::expel(node, app, id, std::slice::from_ref(user));
+                return Err(banned.into());
+            }
             room::note(node, app, user, *inst_id, id, true).await?;
             let room = Response::of("JoinedSuccess");
             Ok(Response { huge_group_flag: Some(1), room_key: Some(id.to_string()), ..room })
@@ -129,11 +130,4 @@ fn refuse_if_closed(option: ApplyJoinOption) -> Result<(), Error> {
         return Err(Error::with(ErrorCode::GroupPermissionDenied, info));
     }
     Ok(())
-}
-
-/// Owner and admins: those who decide.
-fn managers(state: &GroupState) -> Vec<UserId> {
-    let manages = |role: Option<Role>| matches!(role, Some(Role::Owner | Role::Admin));
-    let managers = state.members.iter().filter(|(_, member)| manages(member.role()));
-    managers.map(|(user, _)| user.clone()).collect()
 }

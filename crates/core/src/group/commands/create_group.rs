@@ -182,6 +182,7 @@ async fn members(
         }
         users.push(member.member_account.clone());
     }
+    rules::check_admins(&caller.app().facts().settings, distinct(admins.iter().cloned()).len())?;
     let users = distinct(users);
     let accounts = existing(caller, &users).await?;
     let mut members = Vec::new();

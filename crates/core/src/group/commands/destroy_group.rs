@@ -9,6 +9,7 @@ use crate::account::commands::Empty;
 use crate::caller::Caller;
 use crate::error::Outcome;
 use crate::group::change_group;
+use crate::group::membership::Dismissal;
 use crate::operation::Operation;
 use crate::request;
 
@@ -28,7 +29,7 @@ pub(crate) async fn run(caller: Caller, request: Request) -> Outcome<Empty> {
     change_group(node, app, id, |state, change| {
         let group = state.reference(app.id(), id)?;
         state.rules()?.may_dismiss(standing(&caller, state))?;
-        state.dismiss(node, &group, operator.as_str(), change);
+        state.dismiss(node, &group, Dismissal::By(operator.as_str()), change);
         Ok(())
     })
     .await?;

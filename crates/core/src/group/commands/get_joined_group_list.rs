@@ -14,7 +14,6 @@ use crate::caller::Caller;
 use crate::conversation::groups::{self, GroupSummary};
 use crate::error::Outcome;
 use crate::group;
-use crate::group::rules;
 use crate::group::view::{Filter, GroupView, MemberView, Membership, Names, Wanted};
 use crate::operation::Operation;
 use crate::request;
@@ -82,11 +81,9 @@ pub(crate) async fn run(caller: Caller, request: Request) -> Outcome<Response> {
 
 fn is_wanted(request: &Request, user: &UserId, summary: &GroupSummary) -> bool {
     let kind = summary.info.kind();
-    let inactive = rules::of(kind).begins_inactive && summary.head.last == 0;
-    let sees_inactive = request.with_inactive == Some(1) || summary.info.owner == user.as_str();
     let topics = request.support_topic.filter(|_| kind == GroupType::Community);
     request.group_type.is_none_or(|wanted| wanted == kind)
-        && (!inactive || sees_inactive)
+        && (request.with_inactive == Some(1) || summary.is_visible_to(user))
         && topics.is_none_or(|topics| (topics == 1) == summary.info.supports_topics)
 }
 

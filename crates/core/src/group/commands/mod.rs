@@ -2,6 +2,7 @@
 
 pub(crate) mod add_group_member;
 pub(crate) mod apply_join_group;
+pub(crate) mod ban_group_member;
 pub(crate) mod batch_get_group_notify;
 pub(crate) mod change_group_owner;
 pub(crate) mod clear_group_attr;
@@ -16,6 +17,7 @@ pub(crate) mod destroy_group;
 pub(crate) mod forbid_send_msg;
 pub(crate) mod get_appid_group_list;
 pub(crate) mod get_group_attr;
+pub(crate) mod get_group_ban_member;
 pub(crate) mod get_group_counter;
 pub(crate) mod get_group_info;
 pub(crate) mod get_group_member_info;
@@ -29,6 +31,7 @@ pub(crate) mod get_group_self_member_info;
 pub(crate) mod get_group_shutted_uin;
 pub(crate) mod get_joined_group_list;
 pub(crate) mod get_online_member_num;
+pub(crate) mod get_pendency;
 pub(crate) mod get_pinned_messages;
 pub(crate) mod get_role_in_group;
 pub(crate) mod get_specified_group_member_info;
@@ -43,6 +46,8 @@ pub(crate) mod group_reaction_iterate;
 pub(crate) mod group_reaction_multi_stat;
 pub(crate) mod group_set_key_values;
 pub(crate) mod handle_apply_join_group;
+pub(crate) mod handle_invite_join_group;
+pub(crate) mod handle_invite_join_permission_group;
 pub(crate) mod modify_group_attr;
 pub(crate) mod modify_group_base_info;
 pub(crate) mod modify_group_member_info;
@@ -53,6 +58,7 @@ pub(crate) mod quit_group;
 pub(crate) mod send_group_msg;
 pub(crate) mod send_group_system_notification;
 pub(crate) mod set_group_attr;
+pub(crate) mod unban_group_member;
 pub(crate) mod unpin_message;
 pub(crate) mod update_group_counter;
 
@@ -105,6 +111,16 @@ fn check_description(settings: &AppSettings, new: &Description) -> Result<(), Er
         return Err(Error::with(ErrorCode::GroupBadParameter, info));
     }
     Declared::of_members(settings).check(&new.custom)
+}
+
+/// Refuses what somebody says along with an application or an answer if it is too long.
+fn check_wording(field: &str, wording: &str) -> Result<(), Error> {
+    const WORDING_BYTES_MAX: usize = 300;
+    if wording.len() > WORDING_BYTES_MAX {
+        let info = format!("{field} is {} bytes, at most {WORDING_BYTES_MAX}", wording.len());
+        return Err(Error::with(ErrorCode::GroupBadParameter, info));
+    }
+    Ok(())
 }
 
 /// Who acts: a user for himself, a backend in the name that it gives or its own.

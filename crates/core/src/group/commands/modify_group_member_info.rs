@@ -15,7 +15,7 @@ use crate::conversation;
 use crate::error::Outcome;
 use crate::event::{Event, ReceiveOptionChanged};
 use crate::group::membership::{Act, Description};
-use crate::group::rules::Standing;
+use crate::group::rules::{Standing, check_admins};
 use crate::group::{change_group, room};
 use crate::operation::Operation;
 use crate::request;
@@ -70,6 +70,9 @@ pub(crate) async fn run(caller: Caller, request: Request) -> Outcome<Empty> {
             who == Standing::Backend || who < Standing::of(Some(target)).min(Standing::Member);
         if let Some(role) = request.role {
             rules.may_set_role(who, target, role)?;
+            if role == Role::Admin && target != Role::Admin {
+                check_admins(&app.facts().settings, state.admins() + 1)?;
+            }
         }
         if request.mute_time.is_some() {
             rules.may_mute(who, Some(target))?;

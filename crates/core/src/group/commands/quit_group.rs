@@ -47,7 +47,7 @@ pub(crate) async fn run(caller: Caller, request: Request) -> Outcome<Empty> {
         let how = Moving {
             kind: TipKind::Quit,
             tip: true,
-            notice: false,
+            notice: true,
             reason: "",
             origin: caller.origin(),
         };
