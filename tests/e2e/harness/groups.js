@@ -37,13 +37,13 @@ export const NOTICE = /** @type {const} */ ({
   quit: 8,
   adminSet: 9,
   adminUnset: 10,
-  custom: 255,
   consentAsked: 12,
   invitationAccepted: 13,
   invitationRefused: 14,
   banned: 21,
   unbanned: 22,
   approvalAsked: 24,
+  custom: 255,
 });
 
 /**

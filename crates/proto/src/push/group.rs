@@ -348,8 +348,6 @@ pub enum NoticeKind {
     AdminSet = 9,
     /// To somebody who is no admin any more.
     AdminUnset = 10,
-    /// To members who are online: what the app's backend says.
-    Custom = 255,
     /// To all: the group is gone, since nothing has happened in it for long.
     Recycled = 11,
     /// To somebody who is invited: he decides.
@@ -364,6 +362,8 @@ pub enum NoticeKind {
     Unbanned = 22,
     /// To owner and admins: a member invites somebody, they decide.
     ApprovalAsked = 24,
+    /// To members who are online: what the app's backend says.
+    Custom = 255,
 }
 
 /// A notice about a group, to one user.
