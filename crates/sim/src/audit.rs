@@ -10,8 +10,8 @@ use teahouse_core::hub::Connection;
 use teahouse_proto::error::Error;
 use teahouse_proto::platform::Platform;
 
-use crate::device::{list, message_in, name, number, seconds, sign, text, user_of};
-use crate::ledger::{Author, MarkKind, NEVER, Step, Truth};
+use crate::device::{list, name, number, number_of, seconds, sign, text, user_of};
+use crate::ledger::{Author, ChangeKind, MarkKind, NEVER, Step, Truth};
 use crate::server::{Request, Slot, take};
 use crate::sim::{Sim, USERS};
 use crate::{Broken, Check, broken};
@@ -23,12 +23,36 @@ struct View {
     listed: BTreeMap<usize, u64>,
     /// What the first sync after the login says: unread by peer.
     counted: BTreeMap<usize, u64>,
-    /// Message numbers by peer, oldest first.
-    history: BTreeMap<usize, Vec<u32>>,
+    /// The last message that the list shows, by peer.
+    last: BTreeMap<usize, Option<u32>>,
+    /// Messages by peer, oldest first.
+    history: BTreeMap<usize, Vec<Seen>>,
     /// All peers of the index, listed or not.
     index: BTreeSet<usize>,
     /// Up to when each peer has read.
     peer_read: BTreeMap<usize, u32>,
+}
+
+/// A message as it stands in a history.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Seen {
+    number: u32,
+    said: String,
+    withdrawn: bool,
+    version: u64,
+    confirmed: bool,
+}
+
+impl Seen {
+    fn of(item: &Value) -> Result<Self, Broken> {
+        Ok(Self {
+            number: number_of(item)?,
+            said: text(&item["MsgBody"][0]["MsgContent"], "Text"),
+            withdrawn: number(item, "MsgFlagBits") == 8,
+            version: number(item, "MsgVersion"),
+            confirmed: number(item, "IsPeerRead") == 1,
+        })
+    }
 }
 
 /// A client that only asks.
@@ -200,9 +224,12 @@ impl Sim {
             json!({"From_Account": own, "TimeStamp": 0, "StartIndex": 0}),
         )?;
         self.check_group_view(&mut probe, &answer)?;
-        let mut listed = BTreeMap::new();
+        let (mut listed, mut last) = (BTreeMap::new(), BTreeMap::new());
         for item in list(&answer, "SessionItem").filter(|item| number(item, "Type") == 1) {
-            listed.insert(user_of(&text(item, "To_Account"))?, number(item, "UnreadMsgCount"));
+            let peer = user_of(&text(item, "To_Account"))?;
+            listed.insert(peer, number(item, "UnreadMsgCount"));
+            let is_shown = !item["LastMsg"].is_null();
+            last.insert(peer, if is_shown { Some(number_of(item)?) } else { None });
         }
         let answer = self.ask(&mut probe, "openim.getmsg", json!({"Cookie": "", "SyncFlag": 0}))?;
         let mut counted = BTreeMap::new();
@@ -238,19 +265,19 @@ impl Sim {
         let pairs = list(&answer, "SessionItem").filter(|item| number(item, "Type") == 1);
         let index = pairs.map(|item| user_of(&text(item, "To_Account")));
         let index: BTreeSet<usize> = index.collect::<Result<_, _>>()?;
-        Ok(View { tiny_id, listed, counted, history, index, peer_read })
+        Ok(View { tiny_id, listed, counted, last, history, index, peer_read })
     }
 
-    fn history_back(&mut self, probe: &mut Probe, peer: usize) -> Result<Vec<u32>, Broken> {
+    fn history_back(&mut self, probe: &mut Probe, peer: usize) -> Result<Vec<Seen>, Broken> {
         let count = 1 + self.dice.below(40);
         let (mut time, mut key) = (0, String::new());
-        let mut history: Vec<u32> = Vec::new();
+        let mut history: Vec<Seen> = Vec::new();
         loop {
             let body = json!({
                 "Peer_Account": name(peer), "MaxCnt": count, "LastMsgTime": time, "MsgKey": key,
             });
             let answer = self.ask(probe, "openim.getroammsg", body)?;
-            let page: Result<Vec<u32>, _> = list(&answer, "MsgList").map(message_in).collect();
+            let page: Result<Vec<Seen>, _> = list(&answer, "MsgList").map(Seen::of).collect();
             let mut page = page?;
             let is_last = number(&answer, "Complete") == 1;
             if page.is_empty() && !is_last {
@@ -266,18 +293,18 @@ impl Sim {
     }
 
     /// As clients do it: by whole seconds, each page beginning with the last second of the one before.
-    fn history_forward(&mut self, probe: &mut Probe, peer: usize) -> Result<Vec<u32>, Broken> {
+    fn history_forward(&mut self, probe: &mut Probe, peer: usize) -> Result<Vec<Seen>, Broken> {
         let mut time = 1;
-        let mut history: Vec<u32> = Vec::new();
+        let mut history: Vec<Seen> = Vec::new();
         loop {
             let body = json!({
                 "Peer_Account": name(peer), "MaxCnt": 15, "LastMsgTime": time, "GetDirection": 1,
             });
             let answer = self.ask(probe, "openim.getroammsg", body)?;
-            let page: Result<Vec<u32>, _> = list(&answer, "MsgList").map(message_in).collect();
+            let page: Result<Vec<Seen>, _> = list(&answer, "MsgList").map(Seen::of).collect();
             let page = page?;
-            let seen: BTreeSet<u32> = history.iter().copied().collect();
-            history.extend(page.into_iter().filter(|message| !seen.contains(message)));
+            let seen: BTreeSet<u32> = history.iter().map(|seen| seen.number).collect();
+            history.extend(page.into_iter().filter(|message| !seen.contains(&message.number)));
             let last = list(&answer, "MsgList").last().map(|item| seconds(item, "MsgTimeStamp"));
             match last {
                 Some(last) if number(&answer, "Complete") != 1 && last > time => time = last,
@@ -300,13 +327,17 @@ impl Sim {
             let pair = match views.get(peer) {
                 Some(other) => pair_of(view.tiny_id, other.tiny_id),
                 None => match history.first() {
-                    Some(first) => self.pair_of_message(*first)?,
+                    Some(first) => self.pair_of_message(first.number)?,
                     None => continue,
                 },
             };
-            self.check_history(user, *peer, view.tiny_id, pair, history, views.contains_key(peer))?;
-            if views.contains_key(peer) {
+            let numbers: Vec<u32> = history.iter().map(|seen| seen.number).collect();
+            let is_current = views.contains_key(peer);
+            self.check_history(user, *peer, view.tiny_id, pair, &numbers, is_current)?;
+            history.iter().try_for_each(|seen| self.check_content(user, seen))?;
+            if is_current {
                 self.check_counts(user, *peer, pair, view)?;
+                self.check_last(user, *peer, view)?;
             }
         }
         Ok(())
@@ -352,10 +383,11 @@ impl Sim {
             let hidden = message.hidden_from_sender && message.from == user;
             let cleared = self.ledger.is_cleared(user, peer, durable);
             let is_there = found.next_if_eq(&number).is_some();
-            if is_there && (hidden || cleared == Truth::Yes) {
+            let deleted = self.ledger.is_changed(*number, ChangeKind::Delete(user));
+            if is_there && (hidden || cleared == Truth::Yes || deleted == Truth::Yes) {
                 return Err(broken(format!("u{user} still reads message {number} with u{peer}")));
             }
-            if !is_there && !hidden && cleared == Truth::No {
+            if !is_there && !hidden && cleared == Truth::No && deleted == Truth::No {
                 return Err(broken(format!(
                     "u{user} does not read message {number} with u{peer}: {history:?}"
                 )));
@@ -367,6 +399,59 @@ impl Sim {
             ))),
             None => Ok(()),
         }
+    }
+
+    /// A message says what was sent, or what it was changed to last; withdrawn ones say nothing.
+    fn check_content(&self, user: usize, seen: &Seen) -> Check {
+        let wrong = |what: &str| Err(broken(format!("u{user} reads {seen:?}, {what}")));
+        let is_changed = |kind| self.ledger.is_changed(seen.number, kind);
+        match is_changed(ChangeKind::Withdraw) {
+            Truth::Yes if !seen.withdrawn => return wrong("which was withdrawn"),
+            Truth::No if seen.withdrawn => return wrong("which nobody has withdrawn"),
+            Truth::Yes | Truth::No | Truth::Perhaps => {}
+        }
+        match is_changed(ChangeKind::Confirm) {
+            // One that did not ask, or was withdrawn before, is not confirmed.
+            Truth::No if seen.confirmed => return wrong("which nobody has confirmed"),
+            Truth::Yes | Truth::No | Truth::Perhaps => {}
+        }
+        if seen.withdrawn {
+            return if seen.said.is_empty() { Ok(()) } else { wrong("which was withdrawn") };
+        }
+        if self.ledger.times_stored(seen.number) > 1 {
+            return Ok(());
+        }
+        let versions = self.ledger.versions.get(&seen.number);
+        let answered = versions.and_then(|versions| versions.keys().next_back().copied());
+        if seen.version < answered.unwrap_or_default() {
+            return wrong("which is older than what was answered");
+        }
+        let sent = format!("#{}#", seen.number);
+        let said = match seen.version {
+            0 => Some(&sent),
+            version => versions.and_then(|versions| versions.get(&version)),
+        };
+        match said {
+            Some(said) if *said != seen.said => wrong(&format!("which says {said:?}")),
+            None if is_changed(ChangeKind::Modify) == Truth::No => {
+                wrong("which nobody has changed")
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// The list shows the last message of the history.
+    fn check_last(&self, user: usize, peer: usize, view: &View) -> Check {
+        // What was deleted with its conversation is in the history, and in no list.
+        let is_deleted = self.ledger.marks.iter().any(|mark| {
+            matches!(mark.kind, MarkKind::Delete(_)) && (mark.reader, mark.peer) == (user, peer)
+        });
+        let Some(shown) = view.last.get(&peer).filter(|_| !is_deleted) else { return Ok(()) };
+        let last = view.history.get(&peer).and_then(|history| history.last());
+        if last.map(|seen| seen.number) == *shown {
+            return Ok(());
+        }
+        Err(broken(format!("the list of u{user} shows {shown:?} of u{peer}, the last is {last:?}")))
     }
 
     fn check_counts(&self, user: usize, peer: usize, pair: (u64, u64), view: &View) -> Check {
@@ -461,7 +546,8 @@ impl Sim {
                 continue;
             }
             let fired = own.fired.get(&number).copied().unwrap_or(0);
-            let deleted = self.is_deleted(own.user, peer, number);
+            let deleted = self.is_deleted(own.user, peer, number)
+                || self.ledger.is_changed(number, ChangeKind::Delete(own.user)) != Truth::No;
             if fired == 0 && !own.seen.contains(&number) && !deleted {
                 return Err(broken(format!(
                     "device {device} never hears of message {number}, durable {durable:?}"
@@ -497,11 +583,38 @@ impl Sim {
                 // Of a deletion on another device it is not told.
                 || self.is_deleted_since(own.user, *peer, counted.min(session.asked));
             let is_exact = self.ledger.is_only_pair(pair, own.user, *peer) && !is_vague;
+            if self.ledger.is_only_pair(pair, own.user, *peer) {
+                self.check_known(device, *peer, view)?;
+            }
             if is_exact && !(least..=most).contains(&conversation.unread) {
                 return Err(broken(format!(
                     "device {device} shows {} unread of u{peer}, right are {least} to {most}; {}",
                     conversation.unread,
                     self.describe(own.user, *peer, pair)
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    /// What a device remembers of messages is what the store says now.
+    fn check_known(&self, device: usize, peer: usize, view: &View) -> Check {
+        let own = &self.devices[device];
+        let (Some(conversation), Some(history)) =
+            (own.conversations.get(&peer), view.history.get(&peer))
+        else {
+            return Ok(());
+        };
+        for ((from, _, _, seq, _), known) in &conversation.known {
+            let found = history.iter().find(|seen| u64::from(seen.number) + 1 == *seq);
+            let Some(seen) = found else { continue };
+            let is_own = *from == name(own.user);
+            let is_right = known.withdrawn == seen.withdrawn
+                && (known.withdrawn || known.version == seen.version)
+                && (known.withdrawn || !is_own || known.confirmed == seen.confirmed);
+            if !is_right {
+                return Err(broken(format!(
+                    "device {device} remembers {known:?} of u{peer}, and it is {seen:?}"
                 )));
             }
         }
@@ -548,8 +661,22 @@ impl Sim {
         })
     }
 
-    /// Marks that a crash may have lost are from now on what the store says.
+    /// Marks that a crash may have lost are from now on what the store says, and so are changes without an
+    /// answer.
     fn follow_the_store(&mut self, views: &BTreeMap<usize, View>) {
+        for change in self.ledger.changes.iter_mut().filter(|c| c.done == Truth::Perhaps) {
+            let message = &self.ledger.messages[change.message as usize];
+            let seen = [(message.from, message.to), (message.to, message.from)].map(|(a, b)| {
+                let history = views.get(&a).and_then(|view| view.history.get(&b));
+                history.map(|history| history.iter().find(|seen| seen.number == change.message))
+            });
+            let is_withdrawn = |seen: &Option<Option<&Seen>>| seen.flatten().map(|s| s.withdrawn);
+            if change.kind == ChangeKind::Withdraw
+                && let Some(withdrawn) = seen.iter().find_map(is_withdrawn)
+            {
+                change.done = if withdrawn { Truth::Yes } else { Truth::No };
+            }
+        }
         for mark in self.ledger.marks.iter_mut().filter(|mark| mark.doubtful) {
             let read = views.get(&mark.peer).and_then(|view| view.peer_read.get(&mark.reader));
             if let (MarkKind::Read(through), Some(read)) = (mark.kind, read)

@@ -14,7 +14,7 @@ use teahouse_proto::usersig::{self, SignRequest};
 
 use crate::disk::message_number;
 use crate::in_groups::OwnGroups;
-use crate::ledger::{Ledger, MarkKind, NEVER, Step, Truth};
+use crate::ledger::{ChangeKind, Ledger, MarkKind, NEVER, Step, Truth};
 use crate::server::{APP, KEY, Request, is_internal};
 use crate::{Broken, Check, broken};
 
@@ -53,6 +53,7 @@ pub(crate) enum Purpose {
     GroupMark { mark: usize },
     GroupPage { group: usize },
     GroupChange { change: usize },
+    Change { change: usize },
     Other,
     Logout,
 }
@@ -83,18 +84,34 @@ pub(crate) struct Session {
 }
 
 /// How clients tell messages apart.
-type MessageId = (String, String, u64, u64, u64);
+pub(crate) type MessageId = (String, String, u64, u64, u64);
 
-#[derive(Debug, Clone, Copy)]
-struct Known {
+/// What a device remembers of a message.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Known {
     time: u32,
     counts: bool,
+    pub(crate) withdrawn: bool,
+    pub(crate) version: u64,
+    pub(crate) confirmed: bool,
+}
+
+impl Known {
+    fn of(item: &Value, counts: bool) -> Self {
+        Self {
+            time: seconds(item, "MsgTimeStamp"),
+            counts,
+            withdrawn: number(item, "MsgFlagBits") == 8,
+            version: number(item, "MsgVersion"),
+            confirmed: number(item, "IsPeerRead") == 1,
+        }
+    }
 }
 
 /// What a device remembers of a conversation.
 #[derive(Debug, Default)]
 pub(crate) struct Conversation {
-    known: BTreeMap<MessageId, Known>,
+    pub(crate) known: BTreeMap<MessageId, Known>,
     pub(crate) unread: u64,
     last_time: u32,
     /// Step of the answer that the number goes back to.
@@ -169,6 +186,12 @@ pub(crate) fn seconds(value: &Value, field: &str) -> u32 {
 pub(crate) fn message_in(item: &Value) -> Result<u32, Broken> {
     let body = text(&item["MsgBody"][0]["MsgContent"], "Text");
     message_number(body.as_bytes()).ok_or_else(|| broken(format!("not a message of ours: {item}")))
+}
+
+/// The number of a one-to-one message, whatever has become of it.
+pub(crate) fn number_of(item: &Value) -> Result<u32, Broken> {
+    let seq = u32::try_from(number(item, "MsgSeq")).ok().and_then(|seq| seq.checked_sub(1));
+    seq.ok_or_else(|| broken(format!("not a message of ours: {item}")))
 }
 
 pub(crate) fn list<'a>(value: &'a Value, field: &str) -> impl Iterator<Item = &'a Value> {
@@ -330,6 +353,7 @@ impl Device {
             "MsgSeq": message + 1,
             "MsgRandom": message.wrapping_mul(2_654_435_761),
             "MsgClientTime": context.now_ms / 1000,
+            "IsNeedReadReceipt": 1,
             "MsgBody": [{"MsgType": "TIMTextElem", "MsgContent": {"Text": format!("#{message}#")}}],
         });
         if no_unread {
@@ -352,6 +376,50 @@ impl Device {
             "ClearRamble": u8::from(clear),
         });
         self.ask(context, "recentcontact.batch_delete", body, Purpose::Mark { mark });
+    }
+
+    /// Does something with a message that it knows.
+    pub(crate) fn change(
+        &mut self,
+        context: &Context<'_>,
+        change: usize,
+        id: &MessageId,
+        version: u64,
+    ) {
+        let (from, to, random, seq, time) = id;
+        let (servcmd, body) = match context.ledger.changes[change].kind {
+            ChangeKind::Withdraw => (
+                "openim.msgwithdraw",
+                json!({"MsgInfo": {
+                    "From_Account": from, "To_Account": to,
+                    "MsgSeq": seq, "MsgRandom": random, "MsgTimeStamp": time,
+                }}),
+            ),
+            ChangeKind::Modify => {
+                let said = json!({"Text": format!("#{}# as change {change}", seq - 1)});
+                let body = json!({
+                    "From_Account": from, "To_Account": to,
+                    "MsgSeq": seq, "MsgRandom": random, "MsgTime": time, "MsgVersion": version,
+                    "MsgBody": [{"MsgType": "TIMTextElem", "MsgContent": said}],
+                });
+                ("openim.modify_c2c_msg", body)
+            }
+            ChangeKind::Confirm => (
+                "openim.c2c_msg_read_receipt",
+                json!({"Peer_Account": from, "C2CMsgInfo": [{
+                    "From_Account": from, "To_Account": to,
+                    "MsgSeq": seq, "MsgRandom": random, "MsgTime": time,
+                }]}),
+            ),
+            ChangeKind::Delete(_) => {
+                let own = name(self.user);
+                let peer = if *from == own { to } else { from };
+                let keys = [format!("{seq}_{random}_{time}")];
+                let body = json!({"From_Account": own, "To_Account": peer, "MsgKeyList": keys});
+                ("openim.delete_c2c_msg_ramble", body)
+            }
+        };
+        self.ask(context, servcmd, body, Purpose::Change { change });
     }
 
     pub(crate) fn pull_page(&mut self, context: &Context<'_>, peer: usize) {
@@ -446,6 +514,9 @@ impl Device {
         if let Purpose::GroupChange { change } = asked.purpose {
             context.ledger.groups.change_answered(change, done, context.step);
         }
+        if let Purpose::Change { change } = asked.purpose {
+            context.ledger.changes[change].done = done;
+        }
         let is_session_over = matches!(code, 1002 | 20_002 | 70_001 | 70_052);
         match asked.purpose {
             Purpose::Login { .. } => {
@@ -473,6 +544,7 @@ impl Device {
             | Purpose::GroupMark { .. }
             | Purpose::GroupPage { .. }
             | Purpose::GroupChange { .. }
+            | Purpose::Change { .. }
             | Purpose::Other => {}
         }
     }
@@ -509,7 +581,7 @@ impl Device {
             Purpose::Page { peer } => {
                 let mut pulled = Vec::new();
                 for item in list(body, "MsgList") {
-                    pulled.push(message_in(item)?);
+                    pulled.push(number_of(item)?);
                 }
                 if !pulled.is_sorted() {
                     // Numbers rise with the decision to send, not with the order of arrival.
@@ -534,6 +606,10 @@ impl Device {
             }
             Purpose::GroupPage { group } => self.pulled(group, body, asked.asked, context),
             Purpose::GroupChange { change } => self.group_change_answered(change, body, context),
+            Purpose::Change { change } => {
+                self.changed(change, body, context);
+                Ok(())
+            }
             Purpose::Other => Ok(()),
             Purpose::Logout => {
                 self.forget_everything();
@@ -643,6 +719,10 @@ impl Device {
         list(body, "EventArray").try_for_each(|event| self.event(event, context))?;
         let mut counted_anew = BTreeSet::new();
         for item in list(body, "MsgList") {
+            if !item["EventArray"].is_null() {
+                self.notices_among_messages(item, context)?;
+                continue;
+            }
             if first {
                 self.remember(item)?;
                 continue;
@@ -701,9 +781,32 @@ impl Device {
             u64::from(time),
         );
         let conversation = self.conversations.entry(to).or_default();
-        conversation.known.insert(id, Known { time, counts: false });
+        conversation.known.insert(id, Known { time, ..Known::default() });
         conversation.last_time = conversation.last_time.max(time);
         Ok(())
+    }
+
+    /// What it has done with a message is done.
+    fn changed(&mut self, change: usize, body: &Value, context: &mut Context<'_>) {
+        let ledger = &mut context.ledger;
+        ledger.changes[change].done = Truth::Yes;
+        let (message, kind) = (ledger.changes[change].message, ledger.changes[change].kind);
+        match kind {
+            ChangeKind::Withdraw => self.each_known(message, |known| known.withdrawn = true),
+            ChangeKind::Modify => {
+                let version = number(body, "MsgVersion");
+                let said = text(&body["MsgBody"][0]["MsgContent"], "Text");
+                ledger.versions.entry(message).or_default().insert(version, said);
+                self.each_known(message, |known| known.version = known.version.max(version));
+            }
+            ChangeKind::Confirm | ChangeKind::Delete(_) => {}
+        }
+    }
+
+    fn each_known(&mut self, message: u32, change: impl Fn(&mut Known)) {
+        let known = self.conversations.values_mut().flat_map(|c| c.known.iter_mut());
+        let known = known.filter(|((_, _, _, seq, _), _)| *seq == u64::from(message) + 1);
+        known.for_each(|(_, known)| change(known));
     }
 
     fn marked(&mut self, mark: usize, context: &mut Context<'_>) {
@@ -726,6 +829,8 @@ impl Device {
         let Some(conversation) = self.conversations.get_mut(&peer) else { return };
         let later = |known: &&Known| known.counts && known.time > through;
         conversation.unread = conversation.known.values().filter(later).count() as u64;
+        // The client counts what was withdrawn, too.
+        conversation.vague |= conversation.known.values().filter(later).any(|k| k.withdrawn);
     }
 
     fn event(&mut self, event: &Value, context: &mut Context<'_>) -> Check {
@@ -739,9 +844,62 @@ impl Device {
                 self.recount(peer, seconds(read, "LastReadTime"));
                 self.check_recount(peer, seconds(read, "LastReadTime"), context);
             }
+            for item in list(&notice["WithdrawC2cMsgNotify"], "C2cWithdrawInfoArray") {
+                self.withdrawn(item, true, context)?;
+            }
             if !notice["KickoutMsgNotify"].is_null() {
                 self.forget_everything();
                 self.hang_up = true;
+            }
+        }
+        for item in list(event, "C2cMsgModNotifys") {
+            let version = number(item, "MsgVersion");
+            if let Some(known) = self.known(item, "MsgTime")? {
+                known.version = known.version.max(version);
+            }
+        }
+        for item in list(event, "C2cMsgInfo") {
+            if let Some(known) = self.known(item, "MsgTime")? {
+                known.confirmed = true;
+            }
+        }
+        Ok(())
+    }
+
+    /// What it remembers of the message that a notice names.
+    fn known(&mut self, item: &Value, time: &str) -> Result<Option<&mut Known>, Broken> {
+        let peer = self.peer_of(item, false)?;
+        let (from, to) = ends(item, false);
+        let time = seconds(item, time).into();
+        let id = (from, to, number(item, "MsgRandom"), number(item, "MsgSeq"), time);
+        Ok(self.conversations.get_mut(&peer).and_then(|c| c.known.get_mut(&id)))
+    }
+
+    /// A message was withdrawn. For a notice that is pushed the client takes one off its count, whether the
+    /// message was unread or not.
+    fn withdrawn(&mut self, item: &Value, pushed: bool, context: &Context<'_>) -> Check {
+        let peer = self.peer_of(item, false)?;
+        if let Some(known) = self.known(item, "MsgTimeStamp")? {
+            known.withdrawn = true;
+        }
+        let message = context.ledger.message(number_of(item)?)?;
+        let user = self.user;
+        let is_unread = message
+            .durable
+            .is_some_and(|durable| context.ledger.is_read(user, peer, &durable) == Truth::No);
+        let counts = message.from == peer && message.counted && is_unread;
+        let conversation = self.conversations.entry(peer).or_default();
+        // Whether the client goes on with its own count, or has taken over one that knows of it, the server
+        // cannot always tell.
+        conversation.vague |= counts != pushed || conversation.counted == context.step;
+        conversation.unread = conversation.unread.saturating_sub(u64::from(pushed));
+        Ok(())
+    }
+
+    fn notices_among_messages(&mut self, item: &Value, context: &Context<'_>) -> Check {
+        for notice in list(item, "EventArray").flat_map(|event| list(event, "C2cNotifyMsgArray")) {
+            for item in list(&notice["WithdrawC2cMsgNotify"], "C2cWithdrawInfoArray") {
+                self.withdrawn(item, false, context)?;
             }
         }
         Ok(())
@@ -774,13 +932,13 @@ impl Device {
     /// In the first answer after a login: known from now on, without an event.
     fn remember(&mut self, item: &Value) -> Check {
         let peer = self.peer_of(item, false)?;
-        self.seen.insert(message_in(item)?);
+        self.seen.insert(number_of(item)?);
         let time = seconds(item, "MsgTimeStamp");
         let (from, to) = ends(item, false);
         let counts = from != name(self.user) && counts(item);
         let id = (from, to, number(item, "MsgRandom"), number(item, "MsgSeq"), time.into());
         let conversation = self.conversations.entry(peer).or_default();
-        conversation.known.insert(id, Known { time, counts });
+        conversation.known.insert(id, Known::of(item, counts));
         Ok(())
     }
 
@@ -793,7 +951,7 @@ impl Device {
         context: &Context<'_>,
     ) -> Result<bool, Broken> {
         let peer = self.peer_of(item, swaps)?;
-        let message = message_in(item)?;
+        let message = number_of(item)?;
         let time = seconds(item, "MsgTimeStamp");
         let (from, to) = ends(item, swaps);
         let own = from == name(self.user);
@@ -803,7 +961,7 @@ impl Device {
         if conversation.known.contains_key(&id) {
             return Ok(false);
         }
-        conversation.known.insert(id, Known { time, counts });
+        conversation.known.insert(id, Known::of(item, counts));
         match how {
             Arrival::Push => conversation.unread += u64::from(counts),
             Arrival::Missed if time >= conversation.last_time => {

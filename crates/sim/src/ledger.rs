@@ -83,6 +83,26 @@ pub(crate) enum MarkKind {
     Delete(bool),
 }
 
+/// Somebody changed a message after it was sent.
+#[derive(Debug, Clone)]
+pub(crate) struct Change {
+    pub(crate) message: u32,
+    pub(crate) kind: ChangeKind,
+    /// Whether it took effect; open until it is answered, and after that if no answer came.
+    pub(crate) done: Truth,
+}
+
+/// What somebody does with a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ChangeKind {
+    Withdraw,
+    Modify,
+    /// The receiver confirms that he has read it.
+    Confirm,
+    /// This user takes it out of his history.
+    Delete(usize),
+}
+
 /// Bounds of what is true.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Truth {
@@ -96,6 +116,9 @@ pub(crate) enum Truth {
 pub(crate) struct Ledger {
     pub(crate) messages: Vec<Message>,
     pub(crate) marks: Vec<Mark>,
+    pub(crate) changes: Vec<Change>,
+    /// What was answered to who modified a message: what it said, by version.
+    pub(crate) versions: BTreeMap<u32, BTreeMap<u64, String>>,
     /// Message numbers by pair, in commit order.
     pub(crate) stored: BTreeMap<(u64, u64), Vec<(u32, Durable)>>,
     pub(crate) groups: Groups,
@@ -177,6 +200,29 @@ impl Ledger {
         truth
     }
 
+    /// Whether a message was changed in this way.
+    pub(crate) fn is_changed(&self, message: u32, kind: ChangeKind) -> Truth {
+        let changes = self.changes.iter();
+        let changes = changes.filter(|c| (c.message, c.kind) == (message, kind)).map(|c| c.done);
+        let truth = changes.fold(Truth::No, |truth, done| match (truth, done) {
+            (Truth::Yes, _) | (_, Truth::Yes) => Truth::Yes,
+            (Truth::No, Truth::No) => Truth::No,
+            (Truth::Perhaps, _) | (_, Truth::Perhaps) => Truth::Perhaps,
+        });
+        // Which of the two was changed does not show.
+        if truth != Truth::No && self.times_stored(message) > 1 { Truth::Perhaps } else { truth }
+    }
+
+    /// Whether a message counts for its receiver no matter what he has read.
+    fn is_uncounted(&self, message: u32, receiver: usize) -> Truth {
+        let kinds = [ChangeKind::Withdraw, ChangeKind::Delete(receiver)];
+        match kinds.map(|kind| self.is_changed(message, kind)) {
+            [Truth::Yes, _] | [_, Truth::Yes] => Truth::Yes,
+            [Truth::No, Truth::No] => Truth::No,
+            [Truth::Perhaps, _] | [_, Truth::Perhaps] => Truth::Perhaps,
+        }
+    }
+
     /// Whether `owner` has cleared a message from his history with `peer`.
     pub(crate) fn is_cleared(&self, owner: usize, peer: usize, durable: &Durable) -> Truth {
         let mut truth = Truth::No;
@@ -215,10 +261,11 @@ impl Ledger {
             if message.from != peer || !message.counted {
                 continue;
             }
-            match self.is_read(reader, peer, durable) {
-                Truth::Yes => {}
-                Truth::No => (least, most) = (least + 1, most + 1),
-                Truth::Perhaps => most += 1,
+            let is_read = self.is_read(reader, peer, durable);
+            match (is_read, self.is_uncounted(*number, reader)) {
+                (Truth::Yes, _) | (_, Truth::Yes) => {}
+                (Truth::No, Truth::No) => (least, most) = (least + 1, most + 1),
+                (Truth::Perhaps, _) | (_, Truth::Perhaps) => most += 1,
             }
         }
         (least, most)

@@ -12,13 +12,15 @@ use teahouse_proto::error::Error;
 use teahouse_proto::platform::Platform;
 
 use crate::device::{
-    Context, Device, Stage, list, message_in, name, number, seconds, text, user_of,
+    Context, Device, Stage, list, name, number, number_of, seconds, text, user_of,
 };
 use crate::disk::{Disk, Written};
 use crate::in_groups::Pushed;
-use crate::ledger::{Author, Ledger, Mark, MarkKind, Message, NEVER, Step};
+use crate::ledger::{
+    Author, Change, ChangeKind, Ledger, Mark, MarkKind, Message, NEVER, Step, Truth,
+};
 use crate::random::Dice;
-use crate::server::{Process, Request, Slot, WallClock, take};
+use crate::server::{Process, Request, Slot, WallClock, is_internal, take};
 use crate::{Check, broken};
 
 pub(crate) const USERS: usize = 4;
@@ -84,6 +86,8 @@ pub(crate) enum BackendWork {
     Deed(usize),
     /// A change of a message of a group.
     GroupChange(usize),
+    /// A change of a message.
+    Change(usize),
     /// Ends all sessions of a user.
     End(usize),
     Other,
@@ -611,7 +615,10 @@ impl Sim {
 
     fn check_push(&mut self, id: u64, item: &Value) -> Check {
         self.statistics.pushes += 1;
-        let number = message_in(item)?;
+        if !item["EventArray"].is_null() {
+            return Ok(());
+        }
+        let number = number_of(item)?;
         let message = self.ledger.message(number)?;
         let Some(durable) = message.durable else {
             return Err(broken(format!("message {number} is pushed before it is durable")));
@@ -688,6 +695,7 @@ impl Sim {
                 self.ended.push(Ended { user, asked: self.step, done: self.step });
                 self.with_device(device, |device, context| device.log_out(context));
             }
+            (88..98, Some(peer)) => self.device_changes(device, peer),
             _ => self.with_device(device, |device, context| device.hello(context)),
         }
     }
@@ -768,6 +776,57 @@ impl Sim {
         self.all_become_vague(user, peer);
     }
 
+    /// Does something with one of the messages that it knows.
+    fn device_changes(&mut self, device: usize, peer: usize) {
+        let user = self.devices[device].user;
+        let Some(conversation) = self.devices[device].conversations.get(&peer) else { return };
+        let known: Vec<_> = conversation.known.iter().map(|(id, k)| (id.clone(), *k)).collect();
+        // The last ones are changed most.
+        let recent = known.len().min(6);
+        if recent == 0 {
+            return;
+        }
+        let (id, known) = &known[known.len() - 1 - self.dice.below(recent)];
+        let is_own = id.0 == name(user);
+        let kind = match (self.dice.below(4), is_own) {
+            (0, true) => ChangeKind::Withdraw,
+            (0, false) => ChangeKind::Confirm,
+            (1, _) => ChangeKind::Delete(user),
+            _ => ChangeKind::Modify,
+        };
+        let message = u32::try_from(id.3 - 1).expect("a number of ours");
+        let change = self.new_change(message, kind);
+        self.note(|| format!("device {device} does {kind:?} with message {message}"));
+        self.with_device(device, |device, context| {
+            device.change(context, change, id, known.version);
+        });
+        if let ChangeKind::Delete(_) = kind {
+            // Other devices are not told, and the own one counts anew what it remembers.
+            self.all_become_vague(user, peer);
+        }
+    }
+
+    fn new_change(&mut self, message: u32, kind: ChangeKind) -> usize {
+        self.ledger.changes.push(Change { message, kind, done: Truth::Perhaps });
+        self.ledger.changes.len() - 1
+    }
+
+    fn backend_withdraws(&mut self) {
+        let stored: Vec<_> = self.ledger.stored.values().flatten().copied().collect();
+        let recent = stored.len().saturating_sub(40);
+        let Some((number, durable)) = self.dice.pick(&stored[recent..]) else { return };
+        let message = &self.ledger.messages[number as usize];
+        let random = number.wrapping_mul(2_654_435_761);
+        let body = json!({
+            "From_Account": name(message.from),
+            "To_Account": name(message.to),
+            "MsgKey": format!("{}_{random}_{}", number + 1, durable.time),
+        });
+        self.note(|| format!("backend withdraws message {number}"));
+        let change = self.new_change(number, ChangeKind::Withdraw);
+        self.call("openim/admin_msgwithdraw", body, BackendWork::Change(change));
+    }
+
     fn all_become_vague(&mut self, user: usize, peer: usize) {
         for device in self.devices.iter_mut().filter(|device| device.user == user) {
             if device.stage != Stage::Out {
@@ -791,7 +850,8 @@ impl Sim {
                 let body = json!({"UserID": name(user), "Nick": "Nick"});
                 self.call("im_open_login_svc/account_import", body, BackendWork::Other);
             }
-            72..77 => self.end_sessions("im_open_login_svc/kick", user),
+            72..75 => self.end_sessions("im_open_login_svc/kick", user),
+            75..77 => self.backend_withdraws(),
             77..80 => self.end_sessions("im_open_login_svc/account_delete", user),
             80..90 => {
                 let body = json!({"To_Account": [name(user)]});
@@ -865,6 +925,11 @@ impl Sim {
         let answer = match answer {
             Ok(answer) => answer,
             Err(error) => {
+                if let BackendWork::Change(change) = call.what {
+                    let is_open = is_internal(call.path, error.code.number().into());
+                    self.ledger.changes[change].done =
+                        if is_open { Truth::Perhaps } else { Truth::No };
+                }
                 if let BackendWork::Deed(deed) = call.what {
                     self.deed_done(deed, call.path, Err(error.code.number().into()));
                 }
@@ -888,6 +953,7 @@ impl Sim {
             BackendWork::GroupChange(change) => {
                 self.backend_change_answered(change, call.path, Ok(&answer));
             }
+            BackendWork::Change(change) => self.ledger.changes[change].done = Truth::Yes,
             BackendWork::End(user) => {
                 if list(&answer, "ResultItem").all(|item| number(item, "ResultCode") == 0) {
                     self.user_is_gone(user, call.asked);
