@@ -49,6 +49,8 @@ pub struct Identity {
     pub tiny_id: TinyId,
     /// The device's number.
     pub inst_id: u32,
+    /// When the session token was given.
+    pub issued: UnixMillis,
     /// The last second of the session token.
     pub expires: UnixSeconds,
     /// The socket that the request came on.

@@ -89,12 +89,15 @@ fn message_sent(node: &Node, message: &MessageSent) {
     let mut deliveries = 0;
     if !message.discarded {
         deliveries += node.hub().push(message.app, &message.to, None, || {
-            (frame(&[push::Event::C2cMessages(&[c2c_message(message, false)])]), message.place())
+            let counted = !message.no_unread;
+            let place = message.place(Placed::Message { ordinal: message.ordinal, counted });
+            (frame(&[push::Event::C2cMessages(&[c2c_message(message, false)])]), place)
         });
     }
     if message.sync_to_sender && message.from != message.to {
         deliveries += node.hub().push(message.app, &message.from, message.origin, || {
-            (frame(&[push::Event::C2cMessages(&[c2c_message(message, true)])]), None)
+            let copy = message.place(Placed::Copy { ordinal: message.ordinal });
+            (frame(&[push::Event::C2cMessages(&[c2c_message(message, true)])]), copy)
         });
     }
     counted!("teahouse_messages_total", "kind" => "c2c").increment(1);

@@ -426,7 +426,8 @@ impl Call {
         let expires = verified.expires_at;
         let connection = self.connection.clone();
         let tiny_id = session::tiny_id(node, &self.app, &user).await?;
-        Ok(Who::User(Identity { user, tiny_id, inst_id: 0, expires, connection }))
+        let issued = node.now();
+        Ok(Who::User(Identity { user, tiny_id, inst_id: 0, issued, expires, connection }))
     }
 
     fn is_login(&self) -> bool {

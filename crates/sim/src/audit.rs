@@ -580,7 +580,8 @@ impl Sim {
             let is_vague = conversation.vague
                 || (own.uncounted && conversation.counted == 0)
                 || self.ledger.is_split_second(own.user, *peer, pair)
-                // Of a deletion on another device it is not told.
+                // Of deletions on another device it is not told.
+                || self.ledger.is_thinned_since(own.user, *peer, counted.min(session.asked))
                 || self.is_deleted_since(own.user, *peer, counted.min(session.asked));
             let is_exact = self.ledger.is_only_pair(pair, own.user, *peer) && !is_vague;
             if self.ledger.is_only_pair(pair, own.user, *peer) {

@@ -481,7 +481,7 @@ impl Device {
         let servcmd = text(&frame["head"], "servcmd");
         if servcmd == "im_open_push.msg_push" {
             return list(&frame["body"], "EventArray")
-                .try_for_each(|event| self.event(event, context));
+                .try_for_each(|event| self.event(event, queued, context));
         }
         if servcmd == "im_open_status.stat_forceoffline" {
             self.forget_everything();
@@ -515,7 +515,7 @@ impl Device {
             context.ledger.groups.change_answered(change, done, context.step);
         }
         if let Purpose::Change { change } = asked.purpose {
-            context.ledger.changes[change].done = done;
+            context.ledger.change_is_over(change, done, context.step);
         }
         let is_session_over = matches!(code, 1002 | 20_002 | 70_001 | 70_052);
         match asked.purpose {
@@ -716,7 +716,7 @@ impl Device {
             return Err(broken(format!("an answer to a sync is not whole: {body}")));
         }
         self.cookie = text(body, "Cookie");
-        list(body, "EventArray").try_for_each(|event| self.event(event, context))?;
+        list(body, "EventArray").try_for_each(|event| self.event(event, queued, context))?;
         let mut counted_anew = BTreeSet::new();
         for item in list(body, "MsgList") {
             if !item["EventArray"].is_null() {
@@ -789,7 +789,7 @@ impl Device {
     /// What it has done with a message is done.
     fn changed(&mut self, change: usize, body: &Value, context: &mut Context<'_>) {
         let ledger = &mut context.ledger;
-        ledger.changes[change].done = Truth::Yes;
+        ledger.change_is_over(change, Truth::Yes, context.step);
         let (message, kind) = (ledger.changes[change].message, ledger.changes[change].kind);
         match kind {
             ChangeKind::Withdraw => self.each_known(message, |known| known.withdrawn = true),
@@ -833,7 +833,7 @@ impl Device {
         conversation.vague |= conversation.known.values().filter(later).any(|k| k.withdrawn);
     }
 
-    fn event(&mut self, event: &Value, context: &mut Context<'_>) -> Check {
+    fn event(&mut self, event: &Value, queued: Step, context: &mut Context<'_>) -> Check {
         self.group_event(event)?;
         for item in list(event, "C2cMsgArray") {
             self.arrive(item, true, Arrival::Push, context)?;
@@ -845,7 +845,7 @@ impl Device {
                 self.check_recount(peer, seconds(read, "LastReadTime"), context);
             }
             for item in list(&notice["WithdrawC2cMsgNotify"], "C2cWithdrawInfoArray") {
-                self.withdrawn(item, true, context)?;
+                self.withdrawn(item, Some(queued), context)?;
             }
             if !notice["KickoutMsgNotify"].is_null() {
                 self.forget_everything();
@@ -875,9 +875,9 @@ impl Device {
         Ok(self.conversations.get_mut(&peer).and_then(|c| c.known.get_mut(&id)))
     }
 
-    /// A message was withdrawn. For a notice that is pushed the client takes one off its count, whether the
-    /// message was unread or not.
-    fn withdrawn(&mut self, item: &Value, pushed: bool, context: &Context<'_>) -> Check {
+    /// A message was withdrawn. For a notice that is pushed (in that step) the client takes one off its count,
+    /// whether the message was unread or not.
+    fn withdrawn(&mut self, item: &Value, pushed: Option<Step>, context: &Context<'_>) -> Check {
         let peer = self.peer_of(item, false)?;
         if let Some(known) = self.known(item, "MsgTimeStamp")? {
             known.withdrawn = true;
@@ -891,15 +891,15 @@ impl Device {
         let conversation = self.conversations.entry(peer).or_default();
         // Whether the client goes on with its own count, or has taken over one that knows of it, the server
         // cannot always tell.
-        conversation.vague |= counts != pushed || conversation.counted == context.step;
-        conversation.unread = conversation.unread.saturating_sub(u64::from(pushed));
+        conversation.vague |= counts != pushed.is_some() || pushed == Some(conversation.counted);
+        conversation.unread = conversation.unread.saturating_sub(u64::from(pushed.is_some()));
         Ok(())
     }
 
     fn notices_among_messages(&mut self, item: &Value, context: &Context<'_>) -> Check {
         for notice in list(item, "EventArray").flat_map(|event| list(event, "C2cNotifyMsgArray")) {
             for item in list(&notice["WithdrawC2cMsgNotify"], "C2cWithdrawInfoArray") {
-                self.withdrawn(item, false, context)?;
+                self.withdrawn(item, None, context)?;
             }
         }
         Ok(())

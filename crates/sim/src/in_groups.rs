@@ -436,9 +436,10 @@ impl Sim {
                 continue;
             }
             let sent = message.map_or(stored.step, |m| groups.messages[m as usize].sent);
-            // Whoever logs in while he is taken out may hear a little more, until that is answered.
+            // Whoever logs in while he is taken out may hear a little more, until that is answered: of a group
+            // that was dismissed also when its id is used again.
             let may_be = || {
-                own.memberships.iter().any(|m| m.user == user)
+                groups.of(group).flat_map(|own| &own.memberships).any(|m| m.user == user)
                     && groups.may_be(group, Fact::Member(user), true, sent, now)
             };
             if !own.was_member(user, seq) && !may_be() {

@@ -90,6 +90,8 @@ pub(crate) struct Change {
     pub(crate) kind: ChangeKind,
     /// Whether it took effect; open until it is answered, and after that if no answer came.
     pub(crate) done: Truth,
+    /// Step of the answer.
+    pub(crate) over: Step,
 }
 
 /// What somebody does with a message.
@@ -200,6 +202,12 @@ impl Ledger {
         truth
     }
 
+    /// A change was answered.
+    pub(crate) fn change_is_over(&mut self, change: usize, done: Truth, step: Step) {
+        let change = &mut self.changes[change];
+        (change.done, change.over) = (done, step);
+    }
+
     /// Whether a message was changed in this way.
     pub(crate) fn is_changed(&self, message: u32, kind: ChangeKind) -> Truth {
         let changes = self.changes.iter();
@@ -211,6 +219,16 @@ impl Ledger {
         });
         // Which of the two was changed does not show.
         if truth != Truth::No && self.times_stored(message) > 1 { Truth::Perhaps } else { truth }
+    }
+
+    /// Whether `reader` took single messages of `peer` out of his history after that step, or perhaps did: his
+    /// other devices are not told.
+    pub(crate) fn is_thinned_since(&self, reader: usize, peer: usize, step: Step) -> bool {
+        self.changes.iter().any(|change| {
+            change.kind == ChangeKind::Delete(reader)
+                && self.messages[change.message as usize].from == peer
+                && change.over >= step
+        })
     }
 
     /// Whether a message counts for its receiver no matter what he has read.

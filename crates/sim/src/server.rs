@@ -282,7 +282,8 @@ async fn who(
     let tiny_id = session::tiny_id(node, app, &user).await?;
     let connection = connection.clone();
     let expires = verified.expires_at;
-    Ok(Who::User(Identity { user, tiny_id, inst_id: 0, expires, connection }))
+    let issued = node.now();
+    Ok(Who::User(Identity { user, tiny_id, inst_id: 0, issued, expires, connection }))
 }
 
 fn said(failure: Failure, family: &Family) -> Error {

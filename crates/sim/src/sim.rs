@@ -800,14 +800,10 @@ impl Sim {
         self.with_device(device, |device, context| {
             device.change(context, change, id, known.version);
         });
-        if let ChangeKind::Delete(_) = kind {
-            // Other devices are not told, and the own one counts anew what it remembers.
-            self.all_become_vague(user, peer);
-        }
     }
 
     fn new_change(&mut self, message: u32, kind: ChangeKind) -> usize {
-        self.ledger.changes.push(Change { message, kind, done: Truth::Perhaps });
+        self.ledger.changes.push(Change { message, kind, done: Truth::Perhaps, over: NEVER });
         self.ledger.changes.len() - 1
     }
 
@@ -927,8 +923,8 @@ impl Sim {
             Err(error) => {
                 if let BackendWork::Change(change) = call.what {
                     let is_open = is_internal(call.path, error.code.number().into());
-                    self.ledger.changes[change].done =
-                        if is_open { Truth::Perhaps } else { Truth::No };
+                    let done = if is_open { Truth::Perhaps } else { Truth::No };
+                    self.ledger.change_is_over(change, done, self.step);
                 }
                 if let BackendWork::Deed(deed) = call.what {
                     self.deed_done(deed, call.path, Err(error.code.number().into()));
@@ -953,7 +949,9 @@ impl Sim {
             BackendWork::GroupChange(change) => {
                 self.backend_change_answered(change, call.path, Ok(&answer));
             }
-            BackendWork::Change(change) => self.ledger.changes[change].done = Truth::Yes,
+            BackendWork::Change(change) => {
+                self.ledger.change_is_over(change, Truth::Yes, self.step);
+            }
             BackendWork::End(user) => {
                 if list(&answer, "ResultItem").all(|item| number(item, "ResultCode") == 0) {
                     self.user_is_gone(user, call.asked);

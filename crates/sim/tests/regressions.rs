@@ -27,12 +27,23 @@ const FOUND: &[(u64, u64, &str)] = &[
         5_000,
         "an account that was made again while its name came into a group was in it, and did not list it",
     ),
+    (43, 5_000, "a copy that was pushed behind a sync undid the withdrawal that the sync had told"),
+    (
+        50,
+        5_000,
+        "a change that another one overtook in the log while a sync was made was told by none",
+    ),
     (
         58,
         5_000,
         "an unsaved mark of a deleted account moved the mark of the one that was made again",
     ),
     (65, 5_000, "an account that was deleted while it came into a group stayed a member"),
+    (
+        188,
+        5_000,
+        "a device without any answer yet was not told what became of what it had been pushed",
+    ),
     (11_049, 5_000, "of two deletions at once the one that saw less brought a message back"),
     (
         11_663,

@@ -91,6 +91,8 @@ pub(crate) struct Place {
 pub(crate) enum Placed {
     /// A message by its ordinal, and whether it counts as unread.
     Message { ordinal: u64, counted: bool },
+    /// The copy of a message for the sender's other devices. No answer takes its place.
+    Copy { ordinal: u64 },
     /// A change of a message by its number.
     Change { number: u64 },
 }
@@ -161,12 +163,12 @@ pub struct Session {
     pub inst_id: u32,
     /// The session token it uses.
     pub token: Arc<str>,
-    /// The token's last second.
+    /// When it was given.
+    pub issued: UnixMillis,
+    /// Its last second.
     pub expires: UnixSeconds,
-    /// The device came back with its token, so that it has what it had before.
-    pub resumed: bool,
-    /// When it began.
-    pub begun: UnixSeconds,
+    /// The device came back with a token that it was given then, so that it has what it had before.
+    pub resumed: Option<UnixMillis>,
 }
 
 /// While a client asks what it missed, pushes wait: the unread counts of the answer are exact only if it
@@ -197,7 +199,16 @@ impl Through {
     fn has(self, what: Placed) -> bool {
         match what {
             Placed::Message { ordinal, .. } => ordinal <= self.ordinal,
+            Placed::Copy { .. } => false,
             Placed::Change { number } => number <= self.change,
+        }
+    }
+
+    /// Whether a message came after all that was told: then that has been published.
+    fn is_before(self, what: Placed) -> bool {
+        match what {
+            Placed::Message { ordinal, .. } | Placed::Copy { ordinal } => ordinal > self.ordinal,
+            Placed::Change { .. } => false,
         }
     }
 }
@@ -352,9 +363,8 @@ impl Connection {
                 match through {
                     // Told by an answer that was faster than its push.
                     Some((place, through)) if through.has(place.what) => return,
-                    // A later message: what was told has been published before it.
-                    Some((Place { pair, what: Placed::Message { .. } }, _)) => {
-                        told.remove(pair);
+                    Some((place, through)) if through.is_before(place.what) => {
+                        told.remove(&place.pair);
                     }
                     Some(_) | None => {}
                 }
@@ -700,7 +710,7 @@ impl Hub {
     /// Attaches a session to its connection. An older connection of the same device is closed.
     pub(crate) fn login(&self, connection: &Arc<Connection>, session: Session) {
         self.logout(connection);
-        if session.resumed {
+        if session.resumed.is_some() {
             let until = UnixMillis(connection.last_heard().0 + EXPECTED_MS);
             connection.expect_sync(until);
             lock(&self.expected).push_back((until, Arc::downgrade(connection)));
@@ -838,9 +848,9 @@ mod tests {
             tiny_id: TinyId(5),
             inst_id,
             token: "t".into(),
+            issued: UnixMillis(1),
             expires: UnixSeconds(9),
-            resumed: false,
-            begun: UnixSeconds(0),
+            resumed: None,
         }
     }
 
@@ -934,7 +944,7 @@ mod tests {
         let hub = Hub::new(1);
         let (asks, silent, kicked) = (connection("a"), connection("b"), connection("c"));
         for (inst_id, connection) in [(1, &asks), (2, &silent), (3, &kicked)] {
-            hub.login(connection, Session { resumed: true, ..session(inst_id) });
+            hub.login(connection, Session { resumed: Some(UnixMillis(0)), ..session(inst_id) });
             connection.push(&frame("push"), None);
             connection.reply(Bytes::from_static(b"login"));
         }

@@ -488,7 +488,8 @@ async fn shown_before(
 }
 
 /// Messages of `view` that were changed at `since` or later, as they are now; of the last ones that the log
-/// has, up to the moment of `head`.
+/// has. Changes after the moment of `head` are told by their pushes: a withdrawal among them is left out here,
+/// since it may be told once only, and what such a change has overtaken in the log is not.
 pub(crate) async fn changed_since(
     node: &Node,
     app: &App,
@@ -501,7 +502,7 @@ pub(crate) async fn changed_since(
         return Ok(Vec::new());
     }
     let partition = Home::Pair(app.id(), ends.pair()).partition();
-    let (from, to) = (key::logged(0), key::logged(head.logged + 1));
+    let (from, to) = (key::logged(0), key::logged(u64::MAX));
     let limit = usize::try_from(LOG_MAX).expect("small");
     let rows = node.store().scan(&partition, &from..&to, Direction::Descending, limit).await?;
     let mut places = Vec::new();
@@ -513,6 +514,8 @@ pub(crate) async fn changed_since(
         places.push((ends, view, (UnixSeconds(change.time), change.ordinal)));
     }
     let found = history::at_places(node, app.id(), &places).await?;
+    let is_later =
+        |stored: &Stored| stored.is_withdrawn() && stored.overlay.logged_as > head.logged;
     // Oldest change first.
-    Ok(found.into_iter().rev().flatten().collect())
+    Ok(found.into_iter().rev().flatten().filter(|stored| !is_later(stored)).collect())
 }

@@ -344,10 +344,8 @@ fn sent_event(app: SdkAppId, message: &NewMessage, time: UnixSeconds, ordinal: u
 }
 
 impl MessageSent {
-    /// Its place in the receiver's conversation; online-only messages have none.
-    pub(crate) fn place(&self) -> Option<Place> {
-        let counted = !self.no_unread;
-        let what = Placed::Message { ordinal: self.ordinal, counted };
+    /// Its place in the conversation; online-only messages have none.
+    pub(crate) fn place(&self, what: Placed) -> Option<Place> {
         (!self.online_only).then_some(Place { pair: self.pair, what })
     }
 }

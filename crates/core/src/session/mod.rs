@@ -96,6 +96,7 @@ pub async fn check_token(
         user: claims.user,
         tiny_id: claims.tiny_id,
         inst_id: claims.inst_id,
+        issued: claims.issued,
         expires: claims.expires,
         connection: connection.clone(),
     })
@@ -106,6 +107,7 @@ fn identity(session: Session, connection: &Arc<Connection>) -> Identity {
         user: session.user,
         tiny_id: session.tiny_id,
         inst_id: session.inst_id,
+        issued: session.issued,
         expires: session.expires,
         connection: connection.clone(),
     }

@@ -87,6 +87,7 @@ async fn answer(caller: &Caller, identity: &Identity, cookie: &str) -> Outcome<R
     let now = caller.now();
     let mut summaries = conversation::summaries(node, app, &identity.user).await?;
     let asked = cookie_time(cookie);
+    let resumed = identity.connection.with_session(|session| session.and_then(|s| s.resumed));
     let (messages, mut notices) = match asked {
         Some(asked) => {
             let since = missed::since(node, app, identity, Asked::Cookie(asked)).await?;
@@ -101,9 +102,12 @@ async fn answer(caller: &Caller, identity: &Identity, cookie: &str) -> Outcome<R
             (messages, notices)
         }
         None => {
-            // What changes while the client makes its list is told by this answer.
-            let since = now.seconds().minus_seconds(PUBLISHED_MS / 1_000);
-            let changed = missed::changed(node, app, &summaries, since).await?;
+            // What changes while the client makes its list is told by this answer. One that lost its connection
+            // before it had any knows messages from pushes.
+            let ago = |time: UnixMillis, ms| UnixMillis(time.0.saturating_sub(ms));
+            let listing = ago(now, PUBLISHED_MS);
+            let since = resumed.map_or(listing, |last| listing.min(ago(last, missed::SLACK_MS)));
+            let changed = missed::changed(node, app, &summaries, since.seconds()).await?;
             let messages = missed::offline(node, app, &summaries, now.seconds()).await?;
             let mentions = mentions(caller, identity, UnixSeconds(0)).await?;
             (messages, Notices { changed, mentions, ..Notices::default() })
@@ -116,7 +120,7 @@ async fn answer(caller: &Caller, identity: &Identity, cookie: &str) -> Outcome<R
     let mut held = waiting.clone();
     held.retain(|place| match place.what {
         // For a device that came back it counts only if it comes with what was missed before it.
-        Placed::Message { ordinal, .. } => {
+        Placed::Message { ordinal, .. } | Placed::Copy { ordinal } => {
             asked.is_none() || !is_among(&messages, place.pair, ordinal)
         }
         Placed::Change { .. } => false,
@@ -124,12 +128,11 @@ async fn answer(caller: &Caller, identity: &Identity, cookie: &str) -> Outcome<R
     let told = told(app, &summaries, &held);
     // A push that is still to come may be lost with the connection: then the next sync has to tell it, and
     // it carries an earlier second than this answer. To who came back pushes wait since then.
-    let resumed = identity.connection.with_session(|session| session.is_some_and(|s| s.resumed));
     let is_behind =
         !waiting.is_empty() || told.is_behind() || !app.indexing(&identity.user).is_empty();
     let behind_ms = match (is_behind, resumed) {
-        (true, true) => EXPECTED_MS + PUBLISHED_MS,
-        (true, false) => PUBLISHED_MS,
+        (true, Some(_)) => EXPECTED_MS + PUBLISHED_MS,
+        (true, None) => PUBLISHED_MS,
         (false, _) => 0,
     };
     let cookie = UnixMillis(now.0.saturating_sub(behind_ms));
@@ -157,7 +160,8 @@ async fn mentions(
     identity: &Identity,
     since: UnixSeconds,
 ) -> Outcome<Vec<Mention>> {
-    let begun = identity.connection.with_session(|session| session.map(|session| session.begun));
+    let begun =
+        identity.connection.with_session(|session| session.map(|session| session.issued.seconds()));
     let Some(begun) = begun else { return Ok(Vec::new()) };
     conversation::mentions::unread(caller.node(), caller.app(), &identity.user, (since, begun))
         .await
@@ -231,7 +235,7 @@ fn unread(summaries: &[Summary], held: &[Place], withdrawn: &[PairKey]) -> Vec<P
             Placed::Message { ordinal, counted } => {
                 counted && place.pair == summary.ends.pair() && ordinal <= summary.head.last
             }
-            Placed::Change { .. } => false,
+            Placed::Copy { .. } | Placed::Change { .. } => false,
         });
         let withdrawn = withdrawn.iter().filter(|pair| **pair == summary.ends.pair());
         let later = later.count().saturating_sub(withdrawn.count());
