@@ -106,8 +106,8 @@ impl Caller {
     /// The same, for what the devices of several users are told.
     pub(crate) fn origin_of_both(&self) -> Option<Origin> {
         match &self.who {
-            Who::User(Identity { user, inst_id, .. }) => {
-                Some(Origin { user: user.clone(), inst_id: *inst_id })
+            Who::User(Identity { user, inst_id, issued, .. }) => {
+                Some(Origin { user: user.clone(), inst_id: *inst_id, since: *issued })
             }
             Who::Admin(_) | Who::Guest { .. } | Who::System => None,
         }

@@ -7,7 +7,7 @@ use teahouse_proto::ids::{GroupId, SdkAppId, TinyId, UserId};
 use teahouse_proto::message::{CallbackControl, MessageBody};
 use teahouse_proto::platform::Platform;
 use teahouse_proto::push::{AttributeChange, DoNotDisturb, GroupAttribute, GroupCounter, KickType};
-use teahouse_proto::time::UnixSeconds;
+use teahouse_proto::time::{UnixMillis, UnixSeconds};
 
 use crate::attached::extensions::Told;
 use crate::conversation::contacts::{Contact, Folder, Marked};
@@ -266,13 +266,15 @@ pub struct MessageSent {
     pub origin: Option<u32>,
 }
 
-/// The device that something came from, which needs no copy of it.
+/// The device that something came from, which needs no copy of it while it waits for the answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Origin {
     /// Its user.
     pub user: UserId,
     /// Its number among the user's devices.
     pub inst_id: u32,
+    /// When it had logged in.
+    pub since: UnixMillis,
 }
 
 /// A stored one-to-one message, and the number of what was changed.

@@ -138,7 +138,8 @@ fn c2c_message(message: &MessageSent, for_sender: bool) -> C2cMessage<'_> {
     }
 }
 
-/// Tells all devices of both sides but the one that it came from.
+/// Tells all devices of both sides but the one that it came from, if that has its answer: one that has logged in
+/// again since lost it with its connection.
 fn tell_both(
     node: &Node,
     message: &MessageName,
@@ -149,7 +150,9 @@ fn tell_both(
     let what = Placed::Change { number: message.change };
     let place = Place { pair: message.pair, what };
     let tell = |user: &UserId| {
-        let origin = origin.filter(|origin| origin.user == *user).map(|origin| origin.inst_id);
+        let origin = origin.filter(|origin| origin.user == *user);
+        let origin = origin.filter(|origin| !node.hub().is_back(message.app, origin));
+        let origin = origin.map(|origin| origin.inst_id);
         node.hub().push(message.app, user, origin, || (encoded.clone(), Some(place)));
     };
     tell(&message.to);

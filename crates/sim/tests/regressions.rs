@@ -44,6 +44,7 @@ const FOUND: &[(u64, u64, &str)] = &[
         5_000,
         "a device without any answer yet was not told what became of what it had been pushed",
     ),
+    (563, 5_000, "a device that lost the answer to its own change was not told of it"),
     (11_049, 5_000, "of two deletions at once the one that saw less brought a message back"),
     (
         11_663,

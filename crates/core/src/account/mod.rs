@@ -228,6 +228,9 @@ impl UserState {
     }
 }
 
+/// Users that are looked up at once for one request.
+const AT_ONCE: usize = 32;
+
 /// The user `user`, whether it exists or not.
 pub(crate) async fn user(node: &Node, app: &App, user: &UserId) -> Outcome<Arc<Entity<UserState>>> {
     app.users.get(node, user, || Home::User(app.id(), user.clone())).await
@@ -236,6 +239,30 @@ pub(crate) async fn user(node: &Node, app: &App, user: &UserId) -> Outcome<Arc<E
 /// The number of an account, if it exists.
 pub(crate) async fn tiny_id(node: &Node, app: &App, id: &UserId) -> Outcome<Option<TinyId>> {
     Ok(user(node, app, id).await?.read(UserState::tiny_id))
+}
+
+/// The numbers of these accounts, in the same order; nothing for one that does not exist.
+pub(crate) async fn tiny_ids(
+    node: &Node,
+    app: &App,
+    users: &[UserId],
+) -> Outcome<Vec<Option<TinyId>>> {
+    let found =
+        in_parallel(users.to_vec(), AT_ONCE, |id| async move { tiny_id(node, app, &id).await });
+    found.await.into_iter().collect()
+}
+
+/// The accounts of these names, in the same order; nothing for one that is malformed or does not exist.
+pub(crate) async fn parse_existing(
+    node: &Node,
+    app: &App,
+    names: &[String],
+) -> Outcome<Vec<Option<(UserId, TinyId)>>> {
+    let parsed: Vec<_> = names.iter().map(|name| UserId::parse(name).ok()).collect();
+    let valid: Vec<UserId> = parsed.iter().flatten().cloned().collect();
+    let mut numbers = tiny_ids(node, app, &valid).await?.into_iter();
+    let known = |id: Option<UserId>| id.and_then(|id| Some((id, numbers.next()??)));
+    Ok(parsed.into_iter().map(known).collect())
 }
 
 /// The number of an account; `otherwise` if it does not exist.
@@ -262,7 +289,6 @@ pub(crate) async fn faces(
     app: &App,
     users: &[UserId],
 ) -> Outcome<Vec<(String, Face)>> {
-    const AT_ONCE: usize = 32;
     let faces = in_parallel(users.to_vec(), AT_ONCE, |id| async move {
         let face = face(node, app, &id).await?;
         Ok((id.to_string(), face))

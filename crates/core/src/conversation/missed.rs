@@ -266,11 +266,12 @@ pub(crate) async fn peers_read_since(
     let mut latest: Vec<&Summary> = summaries.iter().collect();
     latest.sort_by_key(|summary| std::cmp::Reverse(summary.head.last_time));
     latest.truncate(CONVERSATIONS_MAX);
-    let peers = latest.into_iter().map(|s| (s.ends.peer.clone(), s.ends.own_tiny));
-    let peers: Vec<_> = peers.collect();
-    let marks = in_parallel(peers, AT_ONCE, |(peer, own_tiny)| async move {
-        let mark = super::read_mark(node, app, &peer, (user, own_tiny)).await?;
-        Ok((mark.at >= since && mark.time.0 > 0).then_some((peer, mark.time)))
-    });
-    marks.await.into_iter().filter_map(Outcome::transpose).collect()
+    let Some(own_tiny) = latest.first().map(|summary| summary.ends.own_tiny) else {
+        return Ok(Vec::new());
+    };
+    let peers: Vec<UserId> = latest.into_iter().map(|s| s.ends.peer.clone()).collect();
+    let marks = super::read_marks(node, app, &peers, (user, own_tiny)).await?;
+    let read = peers.into_iter().zip(marks);
+    let read = read.filter(|(_, mark)| mark.at >= since && mark.time.0 > 0);
+    Ok(read.map(|(peer, mark)| (peer, mark.time)).collect())
 }

@@ -515,26 +515,32 @@ impl ReadMark {
     }
 }
 
-/// How far `reader` has read what the account `peer` wrote. Told to the peer.
-pub(crate) async fn read_mark(
+/// How far each of `readers` has read what the account `peer` wrote, in the same order. Told to the peer.
+pub(crate) async fn read_marks(
     node: &Node,
     app: &App,
-    reader: &UserId,
+    readers: &[UserId],
     (peer, peer_tiny): (&UserId, TinyId),
-) -> Outcome<ReadMark> {
+) -> Outcome<Vec<ReadMark>> {
     // A reader in memory may be ahead of the store; everybody else is read without loading his index.
-    if let Some(entity) = app.users.peek(reader)
-        && let Some(mark) = entity.read(|state| {
+    let known = |reader: &UserId| {
+        app.users.peek(reader)?.read(|state| {
             let index = state.conversations.as_ref()?;
             Some(ReadMark::of(index.pairs.get(peer), peer_tiny))
         })
-    {
-        return Ok(mark);
+    };
+    let mut marks: Vec<Option<ReadMark>> = readers.iter().map(known).collect();
+    let unknown = readers.iter().zip(&marks).filter(|(_, mark)| mark.is_none());
+    let row = key::conversation(peer);
+    let keys: Vec<_> = unknown
+        .map(|(reader, _)| (Home::User(app.id(), reader.clone()).partition(), row.clone()))
+        .collect();
+    let rows = node.store().get_many(&keys).await?;
+    for (mark, row) in marks.iter_mut().filter(|mark| mark.is_none()).zip(rows) {
+        let row: Option<ConversationRow> = row.map(|row| decode_row(&row)).transpose()?;
+        *mark = Some(ReadMark::of(row.as_ref(), peer_tiny));
     }
-    let partition = Home::User(app.id(), reader.clone()).partition();
-    let row = node.store().get(&partition, &key::conversation(peer)).await?;
-    let row: Option<ConversationRow> = row.map(|row| decode_row(&row)).transpose()?;
-    Ok(ReadMark::of(row.as_ref(), peer_tiny))
+    Ok(marks.into_iter().flatten().collect())
 }
 
 /// Marks everything that `peer` wrote up to `time` as read. The second itself counts as far as it is

@@ -18,6 +18,7 @@ use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, Weak};
 
+use crate::event::Origin;
 use crate::rows::PairKey;
 use bytes::Bytes;
 use teahouse_proto::frame;
@@ -789,6 +790,14 @@ impl Hub {
     pub fn connections(&self, app: SdkAppId, user: &UserId) -> Vec<Arc<Connection>> {
         let key = (app, user.clone());
         lock(part(&self.users, &key)).get(&key).cloned().unwrap_or_default()
+    }
+
+    /// Whether a device has logged in again since something came from it.
+    pub(crate) fn is_back(&self, app: SdkAppId, origin: &Origin) -> bool {
+        let is_new = |session: Option<&Session>| {
+            session.is_some_and(|s| s.inst_id == origin.inst_id && s.issued > origin.since)
+        };
+        self.connections(app, &origin.user).iter().any(|other| other.with_session(is_new))
     }
 
     /// How many sessions there are.

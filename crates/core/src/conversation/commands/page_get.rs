@@ -17,7 +17,7 @@ use crate::caller::{Caller, Identity, Who};
 use crate::conversation::contacts::Contacts;
 use crate::conversation::groups::{self, GroupSummary};
 use crate::conversation::missed::{self, Asked};
-use crate::conversation::{self, Listed, Summary, read_mark, summaries};
+use crate::conversation::{self, Listed, ReadMark, Summary, read_marks, summaries};
 use crate::entity::in_parallel;
 use crate::error::Outcome;
 use crate::group::history::Wanted;
@@ -304,27 +304,33 @@ async fn tell_changes(
 }
 
 async fn items(caller: &Caller, user: &UserId, listed: Vec<Listed>) -> Outcome<Vec<SessionItem>> {
+    let (node, app) = (caller.node(), caller.app());
     let pairs = listed.iter().filter_map(|listed| match listed {
-        Listed::Pair(summary) => {
-            let (ordinal, time) = summary.shown();
-            Some((&summary.ends, summary.view(), (time, ordinal)))
-        }
+        Listed::Pair(summary) => Some(&**summary),
         Listed::Group(_) => None,
     });
-    let places: Vec<_> = pairs.collect();
-    let last = history::at_places(caller.node(), caller.app().id(), &places).await?;
-    let mut last = last.into_iter();
-    let with_last: Vec<(Listed, Option<Stored>)> = listed
+    let pairs: Vec<&Summary> = pairs.collect();
+    let places = pairs.iter().map(|summary| {
+        let (ordinal, time) = summary.shown();
+        (&summary.ends, summary.view(), (time, ordinal))
+    });
+    let places: Vec<_> = places.collect();
+    let last = history::at_places(node, app.id(), &places).await?;
+    let own_tiny = pairs.first().map_or(TinyId(0), |summary| summary.ends.own_tiny);
+    let peers: Vec<UserId> = pairs.iter().map(|summary| summary.ends.peer.clone()).collect();
+    let read = read_marks(node, app, &peers, (user, own_tiny)).await?;
+    let mut of_pairs = last.into_iter().zip(read);
+    let with_more: Vec<_> = listed
         .into_iter()
-        .map(|listed| {
-            let last = if matches!(listed, Listed::Pair(_)) { last.next().flatten() } else { None };
-            (listed, last)
+        .map(|listed| match listed {
+            Listed::Pair(_) => (listed, of_pairs.next().unwrap_or_default()),
+            Listed::Group(_) => (listed, Default::default()),
         })
         .collect();
-    let items = in_parallel(with_last, AT_ONCE, |(listed, last)| async move {
+    let items = in_parallel(with_more, AT_ONCE, |(listed, (last, read))| async move {
         Ok(match listed {
             Listed::Pair(summary) => {
-                SessionItem::Pair(Box::new(item(caller, user, *summary, last).await?))
+                SessionItem::Pair(Box::new(item(caller, *summary, last, read).await?))
             }
             Listed::Group(summary) => {
                 SessionItem::Group(Box::new(group_item(caller, *summary).await?))
@@ -384,15 +390,14 @@ async fn group_item(caller: &Caller, summary: GroupSummary) -> Outcome<GroupItem
 
 async fn item(
     caller: &Caller,
-    user: &UserId,
     summary: Summary,
     last: Option<Stored>,
+    read: ReadMark,
 ) -> Outcome<PairItem> {
     let (node, app) = (caller.node(), caller.app());
     let peer = &summary.ends.peer;
     let face = account::user(node, app, peer).await?.read(|state| profile::face(&state.profile));
     let (_, msg_time) = summary.shown();
-    let own = (user, summary.ends.own_tiny);
     Ok(PairItem {
         kind: C2C,
         to_account: peer.clone(),
@@ -403,7 +408,7 @@ async fn item(
             Some(_) | None => 0,
         },
         last: last.map(|last| last_message(&summary, &last)),
-        peer_read_time: read_mark(node, app, peer, own).await?.time,
+        peer_read_time: read.time,
         unread_msg_count: summary.unread(),
         nick: face.0,
         image: face.1,

@@ -159,10 +159,7 @@ fn attendance(caller: &Caller, state: &GroupState, group: &GroupId) -> Standing 
 
 /// The accounts of these users; nothing for one that does not exist.
 async fn accounts(caller: &Caller, users: &[UserId]) -> Outcome<Vec<Option<TinyId>>> {
-    let found = in_parallel(users.to_vec(), ACCOUNTS_AT_ONCE, |user| async move {
-        account::tiny_id(caller.node(), caller.app(), &user).await
-    });
-    found.await.into_iter().collect()
+    account::tiny_ids(caller.node(), caller.app(), users).await
 }
 
 /// The accounts of these users.

@@ -72,14 +72,10 @@ pub(crate) async fn run(caller: Caller, request: Request) -> Outcome<Response> {
         return Err(Error::with(ErrorCode::MsgJsonMalformed, info).into());
     }
     let (mut peers, mut unknown) = (Vec::new(), Vec::new());
-    for name in named {
-        let peer = UserId::parse(&name).ok();
-        let exists = match &peer {
-            Some(peer) => account::tiny_id(node, app, peer).await?.is_some(),
-            None => false,
-        };
-        match peer.filter(|_| exists) {
-            Some(peer) => peers.push(peer),
+    let known = account::parse_existing(node, app, &named).await?;
+    for (name, peer) in named.into_iter().zip(known) {
+        match peer {
+            Some((peer, _)) => peers.push(peer),
             None => {
                 let error_code = ErrorCode::AccountNotImported.number();
                 unknown.push(Unknown { peer: name, error_code });

@@ -10,7 +10,6 @@ use teahouse_proto::time::UnixSeconds;
 
 use crate::caller::{Caller, Who};
 use crate::conversation;
-use crate::entity::in_parallel;
 use crate::error::Outcome;
 use crate::operation::Operation;
 use crate::request;
@@ -34,7 +33,6 @@ pub(crate) struct Response {
 }
 
 const PEERS_MAX: usize = 100;
-const AT_ONCE: usize = 32;
 
 pub(crate) async fn run(caller: Caller, request: Request) -> Outcome<Response> {
     if request.to_account.len() > PEERS_MAX {
@@ -43,15 +41,10 @@ pub(crate) async fn run(caller: Caller, request: Request) -> Outcome<Response> {
     }
     let Who::User(identity) = caller.who() else { return Err(ErrorCode::MsgNotAdmin.into()) };
     let own = (&identity.user, identity.tiny_id);
-    let caller = &caller;
-    let times = in_parallel(request.to_account, AT_ONCE, |peer| async move {
-        match UserId::parse(&peer) {
-            Ok(peer) => conversation::read_mark(caller.node(), caller.app(), &peer, own)
-                .await
-                .map(|mark| mark.time),
-            Err(_) => Ok(UnixSeconds(0)),
-        }
-    })
-    .await;
-    Ok(Response { read_time: times.into_iter().collect::<Outcome<_>>()? })
+    let peers: Vec<_> = request.to_account.iter().map(|peer| UserId::parse(peer).ok()).collect();
+    let valid: Vec<UserId> = peers.iter().flatten().cloned().collect();
+    let marks = conversation::read_marks(caller.node(), caller.app(), &valid, own).await?;
+    let mut times = marks.into_iter().map(|mark| mark.time);
+    let time = |peer: &Option<UserId>| peer.as_ref().and_then(|_| times.next()).unwrap_or_default();
+    Ok(Response { read_time: peers.iter().map(time).collect() })
 }

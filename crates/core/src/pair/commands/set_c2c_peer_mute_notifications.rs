@@ -6,7 +6,6 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 use teahouse_proto::error::{Error, ErrorCode};
-use teahouse_proto::ids::UserId;
 
 use super::receive_option;
 use crate::account;
@@ -57,11 +56,8 @@ pub(crate) async fn run(caller: Caller, request: Request) -> Outcome<Response> {
     }
     let (node, app) = (caller.node(), caller.app());
     let (mut peers, mut error_list) = (Vec::new(), Vec::new());
-    for peer_account in request.peer_account {
-        let known = match UserId::parse(&peer_account) {
-            Ok(peer) => account::tiny_id(node, app, &peer).await?.map(|tiny_id| (peer, tiny_id)),
-            Err(_) => None,
-        };
+    let known = account::parse_existing(node, app, &request.peer_account).await?;
+    for (peer_account, known) in request.peer_account.into_iter().zip(known) {
         match known {
             Some(known) => peers.push(known),
             None => {

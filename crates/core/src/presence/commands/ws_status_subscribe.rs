@@ -11,10 +11,9 @@ use teahouse_proto::ids::UserId;
 use super::{UnknownUser, WATCHED_MAX, check_count, device, identity, parse_all};
 use crate::account;
 use crate::caller::Caller;
-use crate::entity::in_parallel;
 use crate::error::Outcome;
 use crate::operation::Operation;
-use crate::presence::{self, AT_ONCE};
+use crate::presence;
 use crate::request;
 
 pub(crate) const OPERATION: Operation<Request, Response> =
@@ -40,10 +39,7 @@ pub(crate) async fn run(caller: Caller, request: Request) -> Outcome<Response> {
     check_count(request.to_account.len(), WATCHED_MAX)?;
     let (users, mut error_list) = parse_all(request.to_account);
     let (node, app) = (caller.node(), caller.app());
-    let exist = in_parallel(users.clone(), AT_ONCE, |user| async move {
-        account::tiny_id(node, app, &user).await
-    });
-    let exist: Vec<_> = exist.await.into_iter().collect::<Outcome<_>>()?;
+    let exist = account::tiny_ids(node, app, &users).await?;
     let mut watched: Vec<UserId> = Vec::with_capacity(users.len());
     for (user, tiny_id) in users.into_iter().zip(exist) {
         match tiny_id {
