@@ -42,7 +42,7 @@ const MESSAGES_MAX: usize = 5_000;
 const BYTES_MAX: usize = 4 * 1024 * 1024;
 /// What was pushed before a client was last heard may have been lost on its way all the same: that it
 /// could send says little of what it could receive. Clients drop what they have.
-pub(crate) const SLACK_MS: u64 = 30_000;
+const SLACK_MS: u64 = 30_000;
 
 /// What a device says of where it was.
 #[derive(Debug, Clone, Copy)]

@@ -168,8 +168,8 @@ pub struct Session {
     pub issued: UnixMillis,
     /// Its last second.
     pub expires: UnixSeconds,
-    /// The device came back with a token that it was given then, so that it has what it had before.
-    pub resumed: Option<UnixMillis>,
+    /// The device came back with its token, so that it has what it had before.
+    pub resumed: bool,
 }
 
 /// While a client asks what it missed, pushes wait: the unread counts of the answer are exact only if it
@@ -711,7 +711,7 @@ impl Hub {
     /// Attaches a session to its connection. An older connection of the same device is closed.
     pub(crate) fn login(&self, connection: &Arc<Connection>, session: Session) {
         self.logout(connection);
-        if session.resumed.is_some() {
+        if session.resumed {
             let until = UnixMillis(connection.last_heard().0 + EXPECTED_MS);
             connection.expect_sync(until);
             lock(&self.expected).push_back((until, Arc::downgrade(connection)));
@@ -859,7 +859,7 @@ mod tests {
             token: "t".into(),
             issued: UnixMillis(1),
             expires: UnixSeconds(9),
-            resumed: None,
+            resumed: false,
         }
     }
 
@@ -953,7 +953,7 @@ mod tests {
         let hub = Hub::new(1);
         let (asks, silent, kicked) = (connection("a"), connection("b"), connection("c"));
         for (inst_id, connection) in [(1, &asks), (2, &silent), (3, &kicked)] {
-            hub.login(connection, Session { resumed: Some(UnixMillis(0)), ..session(inst_id) });
+            hub.login(connection, Session { resumed: true, ..session(inst_id) });
             connection.push(&frame("push"), None);
             connection.reply(Bytes::from_static(b"login"));
         }

@@ -239,7 +239,7 @@ async fn has_list(caller: &Caller, identity: &Identity, cursor: Cursor) -> Outco
 
 /// Whether the client came back with what it had before.
 fn is_resumed(identity: &Identity) -> bool {
-    identity.connection.with_session(|session| session.is_some_and(|s| s.resumed.is_some()))
+    identity.connection.with_session(|session| session.is_some_and(|s| s.resumed))
 }
 
 /// A device that asks for its whole list has its messages all the same: all those that came since its login.

@@ -87,7 +87,7 @@ async fn answer(caller: &Caller, identity: &Identity, cookie: &str) -> Outcome<R
     let now = caller.now();
     let mut summaries = conversation::summaries(node, app, &identity.user).await?;
     let asked = cookie_time(cookie);
-    let resumed = identity.connection.with_session(|session| session.and_then(|s| s.resumed));
+    let resumed = identity.connection.with_session(|session| session.is_some_and(|s| s.resumed));
     let (messages, mut notices) = match asked {
         Some(asked) => {
             let since = missed::since(node, app, identity, Asked::Cookie(asked)).await?;
@@ -104,9 +104,11 @@ async fn answer(caller: &Caller, identity: &Identity, cookie: &str) -> Outcome<R
         None => {
             // What changes while the client makes its list is told by this answer. One that lost its connection
             // before it had any knows messages from pushes.
-            let ago = |time: UnixMillis, ms| UnixMillis(time.0.saturating_sub(ms));
-            let listing = ago(now, PUBLISHED_MS);
-            let since = resumed.map_or(listing, |last| listing.min(ago(last, missed::SLACK_MS)));
+            let listing = UnixMillis(now.0.saturating_sub(PUBLISHED_MS));
+            let since = match resumed {
+                true => listing.min(missed::logged_in(node, app, identity).await?),
+                false => listing,
+            };
             let changed = missed::changed(node, app, &summaries, since.seconds()).await?;
             let messages = missed::offline(node, app, &summaries, now.seconds()).await?;
             let mentions = mentions(caller, identity, UnixSeconds(0)).await?;
@@ -131,8 +133,8 @@ async fn answer(caller: &Caller, identity: &Identity, cookie: &str) -> Outcome<R
     let is_behind =
         !waiting.is_empty() || told.is_behind() || !app.indexing(&identity.user).is_empty();
     let behind_ms = match (is_behind, resumed) {
-        (true, Some(_)) => EXPECTED_MS + PUBLISHED_MS,
-        (true, None) => PUBLISHED_MS,
+        (true, true) => EXPECTED_MS + PUBLISHED_MS,
+        (true, false) => PUBLISHED_MS,
         (false, _) => 0,
     };
     let cookie = UnixMillis(now.0.saturating_sub(behind_ms));

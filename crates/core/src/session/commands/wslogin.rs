@@ -12,7 +12,7 @@ use teahouse_proto::error::{Error, ErrorCode};
 use teahouse_proto::ids::{TinyId, UserId};
 use teahouse_proto::platform::Platform;
 use teahouse_proto::push::KickType;
-use teahouse_proto::time::{UnixMillis, UnixSeconds};
+use teahouse_proto::time::UnixSeconds;
 
 use crate::account::{self, UserState};
 use crate::caller::{Caller, Who};
@@ -77,8 +77,8 @@ struct Proof {
 enum By {
     /// A signature of this second.
     Signature(UnixSeconds),
-    /// A session token, given then, of this device of this account.
-    Token(TinyId, u32, UnixMillis),
+    /// The session token of this device of this account.
+    Token(TinyId, u32),
 }
 
 pub(crate) async fn run(caller: Caller, _: Request) -> Outcome<Response> {
@@ -97,7 +97,7 @@ pub(crate) async fn run(caller: Caller, _: Request) -> Outcome<Response> {
                 state.create(node, app.id(), user, change);
                 admit_device(state, &connection, caller.now().0, change)
             }
-            By::Token(tiny_id, inst_id, _) if state.tiny_id() == Some(tiny_id) => inst_id,
+            By::Token(tiny_id, inst_id) if state.tiny_id() == Some(tiny_id) => inst_id,
             By::Token(..) => return Err(ErrorCode::SessionInvalid.into()),
         };
         let tiny_id = state.tiny_id().ok_or(ErrorCode::SessionInvalid)?;
@@ -123,10 +123,7 @@ pub(crate) async fn run(caller: Caller, _: Request) -> Outcome<Response> {
         token: Arc::from(a2_key.as_str()),
         expires: proof.expires,
         issued: claims.issued,
-        resumed: match proof.by {
-            By::Token(.., issued) => Some(issued),
-            By::Signature(_) => None,
-        },
+        resumed: matches!(proof.by, By::Token(..)),
     };
     node.hub().login(&connection, session);
     // Whoever ended this login since it was durable has not found it in the hub; whoever does so from
@@ -204,7 +201,7 @@ async fn prove(caller: &Caller) -> Outcome<(Proof, Arc<Connection>)> {
     match caller.who() {
         // The gateway has checked the token.
         Who::User(identity) => {
-            let by = By::Token(identity.tiny_id, identity.inst_id, identity.issued);
+            let by = By::Token(identity.tiny_id, identity.inst_id);
             let proof = Proof { user: identity.user.clone(), expires: identity.expires, by };
             Ok((proof, identity.connection.clone()))
         }
