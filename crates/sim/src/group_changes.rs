@@ -468,15 +468,18 @@ impl Sim {
         if !is_linked || own.stage != Stage::Ready {
             return Ok(());
         }
+        let groups = &self.ledger.groups;
         for ((group, seq), had) in &own.groups.has {
-            let Some(history) = self.ledger.groups.newest(*group) else { continue };
+            let Some(history) = groups.newest(*group) else { continue };
             let Some(stored) = history.at(*seq).filter(|s| s.message == Some(had.message)) else {
                 continue;
             };
             let became = &stored.became;
             let last = became.modified.iter().map(|(step, _)| *step).chain(became.recalled).max();
             // Who was out then is not told, nor who does not see it any more, nor anybody of what is recalled silently.
-            let sees = |member: &&Membership| *seq > member.after || is_meeting(*group);
+            let is_deleted = groups.is_deleted(*group, own.user, *seq, Step::MAX) != Truth::No;
+            let sees =
+                |member: &&Membership| !is_deleted && (*seq > member.after || is_meeting(*group));
             let member = history.member(own.user).filter(sees);
             let is_told = |step: Step| member.is_some_and(|m| m.joined < step);
             if became.is_silent || !last.is_none_or(is_told) {

@@ -186,6 +186,9 @@ impl Device {
                     self.number
                 )));
             }
+            // What this list did not have to tell, the next one has not either.
+            let told = own.places().take_while(|(seq, _)| *seq <= through);
+            self.groups.seen.extend(told.filter_map(|(_, stored)| stored.message));
         }
         self.groups.listed = asked;
         Ok(())
