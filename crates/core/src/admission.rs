@@ -2,18 +2,21 @@
 //! itself was found valid and before anything changes. A new check (a webhook, moderation) is added here and then holds on every face.
 
 use teahouse_proto::error::{Error, ErrorCode};
-use teahouse_proto::ids::{GroupId, TinyId, UserId};
+use teahouse_proto::ids::{GroupId, MsgKey, TinyId, UserId};
 use teahouse_proto::time::UnixSeconds;
 
 use crate::account;
 use crate::caller::{Caller, Who};
 use crate::error::Outcome;
 use crate::group::message::GroupRef;
-use crate::group::messages::NewGroupMessage;
+use crate::group::messages::{self, NewGroupMessage};
 use crate::group::rules::Standing;
-use crate::group::{self, flow, room};
+use crate::group::{self, room};
+use crate::hook;
+use crate::hook::before::{self, Passage, Says};
+use crate::hook::table::Command;
 use crate::mute::{self, Mutes};
-use crate::pair::Ends;
+use crate::pair::{self, Ends, NewMessage};
 use crate::relation;
 use crate::rows::Tie;
 
@@ -85,13 +88,11 @@ async fn check_mute(
     Ok(())
 }
 
-/// Lets a message into a group: whoever sends it may do so, and it is within the group's limit. A live
-/// room has its own limit, behind this.
+/// Lets whoever sends `message` write into a group. What is behind this: [`ask_of_group`], and the group's limit.
 ///
 /// # Errors
-/// `GroupNotFound`, `GroupPermissionDenied`, `SenderMuted`, `GroupMessagesTooFrequent`; `SessionInvalid` as
-/// for [`to_user`].
-pub(crate) async fn to_group(
+/// `GroupNotFound`, `GroupPermissionDenied`, `SenderMuted`; `SessionInvalid` as for [`to_user`].
+pub(crate) async fn may_write(
     caller: &Caller,
     id: &GroupId,
     message: &NewGroupMessage,
@@ -120,8 +121,80 @@ pub(crate) async fn to_group(
         }
         Ok::<_, Error>(reference)
     })?;
-    if !room::is_room(reference.kind) {
-        flow::admit(node, app, id, message.priority).await?;
-    }
     Ok(reference)
+}
+
+/// Asks the app's webhook about a one-to-one message that is not a repetition; answers with what it has made of
+/// it, if that is something else.
+///
+/// # Errors
+/// What the webhook refuses with; `BeforeHookFailed`.
+pub(crate) async fn ask_of_pair(
+    caller: &Caller,
+    message: &NewMessage,
+) -> Outcome<Passage<Option<NewMessage>>> {
+    let (command, app) = (Command::BeforeSendC2c, caller.app());
+    let is_asked = app.wants(command) && !message.forbids.forbid_before_send;
+    if !is_asked || pair::is_repeated(caller.node(), app, message).await? {
+        return Ok(Passage::Send(None));
+    }
+    let says = Says { body: &message.body, cloud_custom_data: &message.cloud_custom_data };
+    let bytes_max = app.facts().settings.c2c_body_bytes_max;
+    let time = caller.now().seconds();
+    let passage = before::message(caller, command, &hook::OF_C2C, bytes_max, says, |body| {
+        let key = MsgKey { seq: message.seq, random: message.random, time };
+        body.put("From_Account", &message.ends.own)
+            .put("To_Account", &message.ends.peer)
+            .put("MsgSeq", &message.seq)
+            .put("MsgRandom", &message.random)
+            .put("MsgTime", &time)
+            .put("MsgKey", &key.to_string())
+            .put("OnlineOnlyFlag", &u8::from(message.life_s == 0))
+            .put("MsgBody", &message.body)
+            .put("CloudCustomData", &message.cloud_custom_data)
+    });
+    Ok(match passage.await? {
+        Passage::Send(rewritten) => Passage::Send(rewritten.map(|(body, cloud_custom_data)| {
+            let asked_crc = Some(message.content_crc());
+            NewMessage { body, cloud_custom_data, asked_crc, ..message.clone() }
+        })),
+        Passage::Drop => Passage::Drop,
+    })
+}
+
+/// The same for a message to a group.
+///
+/// # Errors
+/// As for [`ask_of_pair`].
+pub(crate) async fn ask_of_group(
+    caller: &Caller,
+    group: &GroupRef,
+    message: &NewGroupMessage,
+) -> Outcome<Passage<Option<NewGroupMessage>>> {
+    let (command, app) = (Command::BeforeSendGroup, caller.app());
+    let is_asked = app.wants(command) && !message.forbids.forbid_before_send;
+    if !is_asked || messages::is_repeated(caller.node(), app, group, message).await? {
+        return Ok(Passage::Send(None));
+    }
+    let says = Says { body: &message.body, cloud_custom_data: &message.cloud_custom_data };
+    let bytes_max = app.facts().settings.group_body_bytes_max;
+    let operator = caller.acting_as(None, ErrorCode::CallerNotLoggedIn)?;
+    let refusals = &hook::OF_GROUP_MESSAGE;
+    let passage = before::message(caller, command, refusals, bytes_max, says, |body| {
+        body.put("GroupId", &group.id)
+            .put("Type", group.kind.word())
+            .put("From_Account", &message.from)
+            .put("Operator_Account", &operator)
+            .put("Random", &message.random)
+            .put("OnlineOnlyFlag", &u8::from(message.online_only))
+            .put("MsgBody", &message.body)
+            .put("CloudCustomData", &message.cloud_custom_data)
+    });
+    Ok(match passage.await? {
+        Passage::Send(rewritten) => Passage::Send(rewritten.map(|(body, cloud_custom_data)| {
+            let asked_crc = Some(message.content_crc());
+            NewGroupMessage { body, cloud_custom_data, asked_crc, ..message.clone() }
+        })),
+        Passage::Drop => Passage::Drop,
+    })
 }

@@ -23,6 +23,7 @@ use crate::group::counters::Untold;
 use crate::group::flow::Flows;
 use crate::group::receipts::Counting;
 use crate::group::room::Rooms;
+use crate::hook::{self, AppHooks};
 use crate::merged;
 use crate::node::Node;
 use crate::pair::PairState;
@@ -72,6 +73,7 @@ pub struct App {
     /// Conversations whose first message is stored, or about to be, and that are not in the index of a
     /// user yet.
     indexing: Mutex<HashMap<UserId, BTreeSet<PairKey>>>,
+    pub(crate) hooks: AppHooks,
     /// REST calls by operation: second (upper 32 bits) and calls in it.
     calls: Box<[AtomicU64]>,
 }
@@ -113,6 +115,7 @@ impl App {
             presence: presence::Tracker::default(),
             pair_locks: PairLocks::default(),
             indexing: Mutex::default(),
+            hooks: AppHooks::default(),
             calls: (0..operations).map(|_| AtomicU64::new(0)).collect(),
         })
     }
@@ -125,6 +128,12 @@ impl App {
     /// Keys, administrators, settings, as they are now.
     pub fn facts(&self) -> Arc<AppFacts> {
         self.facts.load_full()
+    }
+
+    /// Whether any webhook is sent.
+    pub(crate) fn has_hooks(&self) -> bool {
+        let settings = &self.facts.load().settings;
+        !settings.webhook_url.0.is_empty() && !settings.webhook_commands.is_empty()
     }
 
     pub(crate) fn replace_facts(&self, row: &AppRow) {
@@ -369,6 +378,7 @@ impl Node {
             .await?
             .expect("a change of an app leaves an app");
         let app = self.take_app_into_use(id, &changed).await?;
+        hook::deliver::step_soon(self, &app);
         self.run_jobs(Home::App(id)).await?;
         Ok(app)
     }

@@ -1,5 +1,6 @@
 //! Who calls an operation.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use teahouse_proto::error::ErrorCode;
@@ -20,6 +21,7 @@ pub struct Caller {
     app: Arc<App>,
     who: Who,
     turn: Option<Arc<Turn>>,
+    ip: Option<IpAddr>,
 }
 
 /// The somebody.
@@ -60,7 +62,17 @@ pub struct Identity {
 impl Caller {
     /// Made by a face after it has checked who it is.
     pub fn new(node: Arc<Node>, app: Arc<App>, who: Who) -> Self {
-        Self { node, app, who, turn: None }
+        Self { node, app, who, turn: None, ip: None }
+    }
+
+    /// The same, for a REST request from this address.
+    pub fn at(self, ip: Option<IpAddr>) -> Self {
+        Self { ip, ..self }
+    }
+
+    /// Where the request came from, as far as that is known.
+    pub(crate) fn ip(&self) -> Option<IpAddr> {
+        self.ip.or_else(|| self.connection().and_then(|connection| connection.ip))
     }
 
     /// The same, for a request that waited for its turn on its connection.

@@ -26,8 +26,9 @@ use tokio::sync::{Notify, OnceCell};
 
 use crate::error::{Failure, Outcome};
 use crate::event::Event;
+use crate::hook;
 use crate::node::Node;
-use crate::rows::{Home, Job, JobRow, key};
+use crate::rows::{Home, HookRow, Job, JobRow, key};
 
 /// The cached state of one kind of entity.
 pub(crate) trait State: Sized + Send + 'static {
@@ -114,6 +115,8 @@ struct Inner<S> {
 struct InFlight {
     durable: bool,
     events: Vec<Event>,
+    /// What webhooks tell of them, if no commit holds that.
+    told: Vec<HookRow>,
 }
 
 /// A queued change: await it outside the lock.
@@ -207,16 +210,20 @@ impl<S: State> Entity<S> {
         }
         let mut wanted = Change::default();
         let result = change(&mut inner.state, &mut wanted)?;
+        let told = hook::rows(node, &wanted.events);
         if wanted.writes.is_empty() {
             // An event without a row (an online-only message) still keeps its place in the order.
             if !wanted.events.is_empty() {
-                inner.in_flight.push_back(InFlight { durable: true, events: wanted.events });
+                let events = wanted.events;
+                inner.in_flight.push_back(InFlight { durable: true, events, told });
                 inner.next += 1;
                 inner.publish_settled(node);
                 self.settled.notify_waiters();
             }
             return Ok((result, Queued::After { ticket: inner.next }));
         }
+        // What webhooks tell is written with what it is about.
+        told.into_iter().for_each(|told| wanted.job(node, Job::Tell(told)));
         let commit = node.store().commit(Commit {
             partition: self.partition.clone(),
             expected: inner.version,
@@ -224,7 +231,8 @@ impl<S: State> Entity<S> {
             durability: if wanted.relaxed { Durability::Relaxed } else { Durability::Synced },
         });
         inner.version = Version(inner.version.0 + 1);
-        inner.in_flight.push_back(InFlight { durable: false, events: wanted.events });
+        let events = wanted.events;
+        inner.in_flight.push_back(InFlight { durable: false, events, told: Vec::new() });
         let ticket = inner.next;
         inner.next += 1;
         Ok((result, Queued::Commit { ticket, commit, jobs: wanted.jobs }))
@@ -287,7 +295,10 @@ impl<S> Inner<S> {
             let change = self.in_flight.pop_front().expect("just seen");
             self.settled += 1;
             for event in &change.events {
-                node.publish(event);
+                node.publish_stored(event);
+            }
+            if let Some(event) = change.events.first() {
+                hook::gather(node, event.app(), change.told);
             }
         }
     }

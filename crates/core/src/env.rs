@@ -1,6 +1,7 @@
-//! What the domain takes from the world: time, randomness, and somewhere to run background work.
+//! What the domain takes from the world: time, randomness, somewhere to run background work, and applications'
+//! own servers.
 //!
-//! All three are injected, so that tests and the simulator own them. Nothing else in this crate asks
+//! All of them are injected, so that tests and the simulator own them. Nothing else in this crate asks
 //! the machine for anything but the store.
 
 use std::sync::Arc;
@@ -9,6 +10,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use futures_util::future::BoxFuture;
 use teahouse_proto::ids::TinyId;
 use teahouse_proto::time::UnixMillis;
+
+use crate::hook::Endpoints;
 
 /// Wall-clock time. It may step backwards; whoever needs order keeps its own maximum.
 pub trait Clock: Send + Sync + 'static {
@@ -37,6 +40,8 @@ pub struct Env {
     pub random: Arc<dyn Random>,
     /// Background work.
     pub spawn: Arc<dyn Spawn>,
+    /// Applications' own servers.
+    pub endpoints: Arc<dyn Endpoints>,
     /// This node's number in the cluster, 0 to 1023.
     pub node_number: u16,
     /// Over how many shards the server spreads its sockets; each of them runs `Hub::fan_out`.

@@ -56,8 +56,8 @@ pub enum Event {
     AccountDeleted(AccountRef),
     /// A device logged in.
     LoggedIn(LoggedIn),
-    /// A device logged out.
-    LoggedOut(LoggedIn),
+    /// A device logged out, or lost its connection.
+    LoggedOut(LoggedOut),
     /// A user says something else about himself, or the same again.
     CustomStatusSet(CustomStatusSet),
     /// Others see something else of a user.
@@ -102,6 +102,18 @@ pub enum Event {
     CountersChanged(CountersChanged),
     /// What a user is to others has changed.
     RelationsChanged(RelationsChanged),
+    /// A group has another owner.
+    OwnerChanged(OwnerChanged),
+    /// A member has another name within a group.
+    MemberNamed(MemberNamed),
+    /// A group has as many members as it may have, or somebody found it so.
+    GroupFull(GroupRef),
+    /// A user came into a live room with his first device, or left it with his last one.
+    ViewerMoved(ViewerMoved),
+    /// A user has been away from a live room that he is in for a while, or is back.
+    ViewerAway(ViewerMoved),
+    /// A message to a group was refused.
+    GroupSendFailed(GroupSendFailed),
 }
 
 /// A counter with its labels looked up once: the hot path only adds.
@@ -208,8 +220,65 @@ impl Event {
             Self::RelationsChanged(_) => {
                 counted!("teahouse_events_total", "event" => "relations_changed")
             }
+            Self::OwnerChanged(_) => counted!("teahouse_events_total", "event" => "owner_changed"),
+            Self::MemberNamed(_) => counted!("teahouse_events_total", "event" => "member_named"),
+            Self::GroupFull(_) => counted!("teahouse_events_total", "event" => "group_full"),
+            Self::ViewerMoved(_) => counted!("teahouse_events_total", "event" => "viewer_moved"),
+            Self::ViewerAway(_) => counted!("teahouse_events_total", "event" => "viewer_away"),
+            Self::GroupSendFailed(_) => {
+                counted!("teahouse_events_total", "event" => "group_send_failed")
+            }
         };
         counter.increment(1);
+    }
+
+    /// The app that it belongs to.
+    pub(crate) fn app(&self) -> SdkAppId {
+        match self {
+            Self::MessageSent(sent) => sent.app,
+            Self::MessageWithdrawn(withdrawn) => withdrawn.message.app,
+            Self::MessageModified(modified) => modified.message.app,
+            Self::MessagesConfirmed(confirmed) => {
+                confirmed.messages.first().map_or(SdkAppId(0), |message| message.app)
+            }
+            Self::ExtensionsChanged(changed) => changed.message.app,
+            Self::ReactionsChanged(changed) => changed.message.app,
+            Self::MessagesRead(read) => read.app,
+            Self::AllRead(read) => read.app,
+            Self::PeerOptionChanged(changed) => changed.app,
+            Self::DoNotDisturbChanged(changed) => changed.app,
+            Self::ProfileChanged(changed) => changed.app,
+            Self::ConversationsDeleted(deleted) => deleted.app,
+            Self::ConversationsChanged(changed) => changed.app,
+            Self::DevicesKicked(kicked) => kicked.app,
+            Self::AccountCreated(account) | Self::AccountDeleted(account) => account.app,
+            Self::LoggedIn(device) => device.app,
+            Self::LoggedOut(device) => device.app,
+            Self::CustomStatusSet(set) => set.app,
+            Self::StatusChanged(changed) => changed.app,
+            Self::AppChanged(app) => *app,
+            Self::GroupCreated(created) => created.group.app,
+            Self::MembersJoined(joined) => joined.group.app,
+            Self::MembersLeft(left) => left.group.app,
+            Self::RoleChanged(changed) => changed.group.app,
+            Self::GroupDismissed(dismissed) => dismissed.group.app,
+            Self::GroupMessage(said) => said.group.app,
+            Self::GroupRead(read) => read.group.app,
+            Self::ReceiveOptionChanged(changed) => changed.group.app,
+            Self::JoinAsked(asked) => asked.group.app,
+            Self::JoinAnswered(answered) => answered.group.app,
+            Self::RelationsChanged(changed) => changed.app,
+            Self::OwnerChanged(changed) => changed.group.app,
+            Self::MemberNamed(named) => named.group.app,
+            Self::GroupFull(group) => group.app,
+            Self::ViewerMoved(moved) | Self::ViewerAway(moved) => moved.group.app,
+            Self::GroupSendFailed(failed) => failed.group.app,
+            Self::GroupMessagesRecalled(recalled) => recalled.group.app,
+            Self::GroupMessageModified(modified) => modified.group.app,
+            Self::GroupNotified(notified) => notified.group.app,
+            Self::AttributesChanged(changed) => changed.group.app,
+            Self::CountersChanged(changed) => changed.group.app,
+        }
     }
 }
 
@@ -264,6 +333,8 @@ pub struct MessageSent {
     pub ordinal: u64,
     /// The device it came from, which needs no copy.
     pub origin: Option<u32>,
+    /// A webhook has made something else of what was sent.
+    pub rewritten: bool,
 }
 
 /// The device that something came from, which needs no copy of it while it waits for the answer.
@@ -536,6 +607,32 @@ pub struct LoggedIn {
     pub inst_id: u32,
     /// What kind of device.
     pub platform: Platform,
+    /// Devices whose place it took.
+    pub kicked: Vec<Platform>,
+}
+
+/// See [`Event::LoggedOut`].
+#[derive(Debug, Clone)]
+pub struct LoggedOut {
+    /// The app.
+    pub app: SdkAppId,
+    /// The user.
+    pub user: UserId,
+    /// The device.
+    pub inst_id: u32,
+    /// How it came.
+    pub ending: Ending,
+}
+
+/// How a device went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// It logged out.
+    Logout,
+    /// Its connection was closed.
+    LinkClose,
+    /// It was silent for too long.
+    TimeOut,
 }
 
 /// See [`Event::CustomStatusSet`].
@@ -567,6 +664,10 @@ pub struct GroupCreated {
     pub group: GroupRef,
     /// Its owner, if somebody owns it.
     pub owner: Option<UserId>,
+    /// Who is in it from the beginning.
+    pub members: Vec<UserId>,
+    /// Who made it.
+    pub operator: String,
     /// The device that made it.
     pub origin: Option<u32>,
 }
@@ -638,6 +739,8 @@ pub struct RoleChanged {
 pub struct GroupDismissed {
     /// The group.
     pub group: GroupRef,
+    /// Its owner, if somebody owned it.
+    pub owner: String,
     /// Who was in it.
     pub members: Vec<UserId>,
     /// Who did it.
@@ -919,4 +1022,60 @@ pub(crate) enum FollowKind {
     Followers = 1,
     Following = 2,
     Mutual = 3,
+}
+
+/// See [`Event::OwnerChanged`].
+#[derive(Debug, Clone)]
+pub struct OwnerChanged {
+    /// The group.
+    pub group: GroupRef,
+    /// The owner before; may be empty.
+    pub before: String,
+    /// The owner now.
+    pub owner: UserId,
+    /// Who did it.
+    pub operator: String,
+}
+
+/// See [`Event::MemberNamed`].
+#[derive(Debug, Clone)]
+pub struct MemberNamed {
+    /// The group.
+    pub group: GroupRef,
+    /// The member.
+    pub user: UserId,
+    /// The name; may be empty.
+    pub name_card: String,
+    /// Who did it.
+    pub operator: String,
+}
+
+/// See [`Event::ViewerMoved`] and [`Event::ViewerAway`].
+#[derive(Debug, Clone)]
+pub struct ViewerMoved {
+    /// The room.
+    pub group: GroupRef,
+    /// Who.
+    pub user: UserId,
+    /// In, or else out or away.
+    pub is_in: bool,
+}
+
+/// See [`Event::GroupSendFailed`].
+#[derive(Debug, Clone)]
+pub struct GroupSendFailed {
+    /// The group.
+    pub group: GroupRef,
+    /// The sender.
+    pub from: UserId,
+    /// Chosen by the sender.
+    pub random: u32,
+    /// For connected members only.
+    pub online_only: bool,
+    /// The elements.
+    pub body: MessageBody,
+    /// Opaque to the server.
+    pub cloud_custom_data: String,
+    /// Number and sentence of the refusal.
+    pub error: (i32, String),
 }

@@ -25,6 +25,7 @@ pub mod error;
 pub mod event;
 mod follow;
 mod group;
+pub mod hook;
 pub mod hub;
 mod merged;
 mod mute;

@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -22,6 +23,7 @@ use crate::env::{Env, IdMaker};
 use crate::error::{Failure, Outcome};
 use crate::event::Event;
 use crate::group;
+use crate::hook::{self, Endpoints};
 use crate::hub::Hub;
 use crate::hub::topic::Topic;
 use crate::operation::Registry;
@@ -46,6 +48,7 @@ pub struct Node {
     clusters: Cache<(), ClusterState>,
     pub(crate) runners: Runners,
     retention: tokio::sync::Mutex<retention::Progress>,
+    stopping: AtomicBool,
 }
 
 /// What waits for milliseconds.
@@ -58,6 +61,10 @@ pub(crate) enum Due {
     Counters(SdkAppId, GroupId),
     /// What changed of a user's status.
     Status(SdkAppId, UserId),
+    /// Webhooks of an app that are to be sent.
+    Webhooks(SdkAppId),
+    /// Webhooks of an app that are to be written.
+    GatheredWebhooks(SdkAppId),
 }
 
 /// Why a node does not start.
@@ -137,6 +144,7 @@ impl Node {
             clusters: Cache::new(1),
             runners: Runners::default(),
             retention: tokio::sync::Mutex::default(),
+            stopping: AtomicBool::new(false),
         });
         node.change_cluster(|state, change| {
             if state.row.is_none() {
@@ -148,6 +156,9 @@ impl Node {
         node.reserve_ids().await?;
         node.load_apps().await?;
         node.run_pending_jobs().await?;
+        for app in node.apps().iter().filter(|app| app.has_hooks()) {
+            hook::deliver::step_soon(&node, app);
+        }
         Ok(node)
     }
 
@@ -209,9 +220,15 @@ impl Node {
         self.env.spawn.spawn(task);
     }
 
-    /// Hands a durable event to its consumers. Called under the entity's lock, in commit order: it only
-    /// appends to bounded queues and counters.
+    /// Tells an event that no commit holds: to its consumers now, to webhooks in a moment.
     pub(crate) fn publish(&self, event: &Event) {
+        self.publish_stored(event);
+        hook::gather(self, event.app(), hook::rows(self, std::slice::from_ref(event)));
+    }
+
+    /// Hands a durable event to its consumers. Called under the entity's lock, in commit order: it only
+    /// appends to bounded queues and counters. Webhooks have it from the commit.
+    pub(crate) fn publish_stored(&self, event: &Event) {
         event.count();
         push::deliver(self, event);
         presence::heard(self, event);
@@ -245,6 +262,16 @@ impl Node {
                 Due::Flow(app, group) => group::flow::slot(self, app, &group),
                 Due::Counters(app, group) => group::counters::tell_due(self, app, &group),
                 Due::Status(app, user) => presence::tell_soon(self, app, user),
+                Due::Webhooks(app) => {
+                    if let Some(app) = self.app(app) {
+                        hook::deliver::look(self, &app);
+                    }
+                }
+                Due::GatheredWebhooks(app) => {
+                    if let Some(app) = self.app(app) {
+                        hook::write_gathered_soon(self, &app);
+                    }
+                }
             }
         }
     }
@@ -264,6 +291,7 @@ impl Node {
             app.untold_counters.tidy(self.now());
         }
         self.repeat_failed_jobs().await;
+        hook::deliver::tend(self).await;
         let node = self.clone();
         // A cut may take long, and the next tick has other things to do. One cut at a time: a tick that
         // finds one under way has nothing to cut.
@@ -279,6 +307,22 @@ impl Node {
     /// server calls it before it stops.
     pub async fn save_all_marks(self: &Arc<Self>) {
         while self.save_marks().await {}
+    }
+
+    /// Sends no more webhooks and writes those that are only in memory. The server calls it before it stops.
+    pub async fn stop_hooks(self: &Arc<Self>) {
+        self.stopping.store(true, Ordering::Relaxed);
+        for app in self.apps() {
+            hook::write_gathered(self, &app).await;
+        }
+    }
+
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn endpoints(&self) -> &dyn Endpoints {
+        &*self.env.endpoints
     }
 
     /// Saves read marks, of each user as many as one commit holds; says whether some were saved and more

@@ -15,6 +15,7 @@ use teahouse_proto::fields::Fields;
 
 use crate::caller::Caller;
 use crate::error::{Failure, Outcome};
+use crate::hook::via::Via;
 
 /// A service's own codes for what every service can refuse, and its habits.
 #[derive(Debug)]
@@ -353,7 +354,10 @@ impl Registry {
             family,
             index,
             run: Box::new(move |caller, body| match decode::<Q>(body, family) {
-                Ok(request) => finish(run(caller, request), about.path, family).boxed(),
+                Ok(request) => {
+                    let via = Via::of(&caller, about.path);
+                    via.scope(finish(run(caller, request), about.path, family)).boxed()
+                }
                 Err(error) => std::future::ready(Err(error)).boxed(),
             }),
             describe: Box::new(|schemas| (Q::fields(schemas), schemas.subschema_for::<R>())),

@@ -17,6 +17,8 @@ use crate::directory;
 use crate::entity::{Change, in_parallel};
 use crate::error::Outcome;
 use crate::group::{self, membership, pendency};
+use crate::hook;
+use crate::hook::via::Via;
 use crate::node::{Node, decode_row};
 use crate::profile;
 use crate::relation;
@@ -91,13 +93,18 @@ impl Node {
             if rows.is_empty() {
                 return Ok(());
             }
+            let mut told = Vec::new();
             for row in &rows {
                 match decode_row::<JobRow>(&row.value)?.job {
+                    Some(Job::Tell(hook)) => told.push(hook),
                     Some(job) => run_job(self, home, job).await?,
                     None => {
                         tracing::error!(?home, "a job that this version does not know is dropped")
                     }
                 }
+            }
+            if let Some(app) = home.app().filter(|_| !told.is_empty()) {
+                hook::log::append(self, app, told).await?;
             }
             let done =
                 |change: &mut Change| rows.iter().for_each(|row| change.delete(row.key.clone()));
@@ -126,7 +133,11 @@ async fn run_job(node: &Arc<Node>, home: &Home, job: Job) -> Outcome<()> {
             membership::leave_all(node, *app, user, TinyId(job.tiny_id), &job.groups).await
         }
         (Home::User(app, user), Job::Relate(job)) => {
-            relation::settle::relate(node, *app, user, &job).await
+            // For whom it is about, it comes from this user.
+            let is_answer = job.errands.iter().any(|errand| errand.granted);
+            let path = if is_answer { "sns/friend_response" } else { "sns/friend_add" };
+            let via = Via { operator: Some(user.clone()), path, ..Via::default() };
+            via.scope(relation::settle::relate(node, *app, user, &job)).await
         }
         (Home::User(app, user), Job::TellFriends(job)) => {
             profile::tell_friends(node, *app, user, &job).await
@@ -185,7 +196,7 @@ async fn change_home(node: &Arc<Node>, home: &Home, apply: impl Fn(&mut Change))
             let Some(app) = node.app(*app) else { return Ok(()) };
             group::change_group(node, &app, id, |_, change| apply(change)).await
         }
-        Home::Cluster | Home::Directory(..) | Home::Merged(..) => {
+        Home::Cluster | Home::Directory(..) | Home::Merged(..) | Home::Hooks(_) => {
             unreachable!("{home:?} has no outbox: nothing follows its changes")
         }
     }

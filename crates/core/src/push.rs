@@ -77,7 +77,13 @@ pub(crate) fn deliver(node: &Node, event: &Event) {
         Event::AttributesChanged(changed) => attributes_changed(node, changed),
         Event::CountersChanged(changed) => counters::tell(node, changed),
         Event::RelationsChanged(changed) => relation::deliver(node, changed),
-        Event::AccountCreated(_)
+        Event::OwnerChanged(_)
+        | Event::MemberNamed(_)
+        | Event::GroupFull(_)
+        | Event::ViewerMoved(_)
+        | Event::ViewerAway(_)
+        | Event::GroupSendFailed(_)
+        | Event::AccountCreated(_)
         | Event::AccountDeleted(_)
         | Event::LoggedIn(_)
         | Event::LoggedOut(_)
@@ -95,7 +101,9 @@ fn message_sent(node: &Node, message: &MessageSent) {
         });
     }
     if message.sync_to_sender && message.from != message.to {
-        deliveries += node.hub().push(message.app, &message.from, message.origin, || {
+        // Its own device has it already, unless a webhook has made something else of it.
+        let origin = message.origin.filter(|_| !message.rewritten);
+        deliveries += node.hub().push(message.app, &message.from, origin, || {
             let copy = message.place(Placed::Copy { ordinal: message.ordinal });
             (frame(&[push::Event::C2cMessages(&[c2c_message(message, true)])]), copy)
         });
@@ -133,6 +141,7 @@ fn c2c_message(message: &MessageSent, for_sender: bool) -> C2cMessage<'_> {
             ..SendControl::default()
         },
         is_sync: for_sender,
+        is_rewritten: message.rewritten,
         revoker_info: None,
         msg_key: None,
     }
@@ -472,8 +481,8 @@ fn key(group: &GroupRef) -> TopicKey {
 fn group_message(node: &Node, said: &GroupSaid) {
     let Some(app) = node.app(said.group.app) else { return };
     let key = key(&said.group);
-    // Its device has the message already: from the answer to its request.
-    let from = said.sender().and_then(|sender| {
+    // Its device has the message already, unless a webhook has made something else of it.
+    let from = said.sender().filter(|_| !said.is_rewritten()).and_then(|sender| {
         let sender = UserId::parse(sender).ok()?;
         node.hub().device(said.group.app, &sender, said.origin?)
     });
@@ -773,7 +782,7 @@ fn group_created(node: &Node, created: &GroupCreated) {
 }
 
 fn group_dismissed(node: &Node, dismissed: &GroupDismissed) {
-    let GroupDismissed { group, members, operator, recycled } = dismissed;
+    let GroupDismissed { group, members, operator, recycled, .. } = dismissed;
     let kind = if *recycled { NoticeKind::Recycled } else { NoticeKind::Dismissed };
     let viewers = room::dismiss(node, group.app, &group.id);
     for user in members.iter().chain(&viewers) {

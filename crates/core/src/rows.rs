@@ -37,6 +37,8 @@ pub(crate) enum Home {
     Directory(SdkAppId, DirectoryKind, u16),
     /// The lists of merged messages that were stored on a day (since 1970).
     Merged(SdkAppId, u32),
+    /// The log of events that an app's webhooks tell.
+    Hooks(SdkAppId),
 }
 
 /// The two TinyIds of a one-to-one conversation, the smaller first. A user may write to himself.
@@ -80,6 +82,7 @@ const PAIR: u8 = b'p';
 const GROUP: u8 = b'g';
 const DIRECTORY: u8 = b'd';
 const MERGED: u8 = b'm';
+const HOOKS: u8 = b'h';
 
 impl Home {
     pub(crate) fn partition(&self) -> Partition {
@@ -117,8 +120,26 @@ impl Home {
                 name.put_u32(app.0);
                 name.put_u32(*day);
             }
+            Self::Hooks(app) => {
+                name.put_u8(HOOKS);
+                name.put_u32(app.0);
+            }
         }
         Partition::new(name.freeze()).expect("names are at most 53 bytes")
+    }
+
+    /// The app that it belongs to.
+    pub(crate) fn app(&self) -> Option<SdkAppId> {
+        match self {
+            Self::Cluster => None,
+            Self::App(app)
+            | Self::User(app, _)
+            | Self::Pair(app, _)
+            | Self::Group(app, _)
+            | Self::Directory(app, ..)
+            | Self::Merged(app, _)
+            | Self::Hooks(app) => Some(*app),
+        }
     }
 
     /// Which entity `partition` is; `None` for a name that this version does not write.
@@ -131,6 +152,7 @@ impl Home {
         let app = SdkAppId(u32::from_be_bytes(*app));
         match *kind {
             APP => id.is_empty().then_some(Self::App(app)),
+            HOOKS => id.is_empty().then_some(Self::Hooks(app)),
             USER => Some(Self::User(app, UserId::parse(std::str::from_utf8(id).ok()?).ok()?)),
             PAIR => {
                 let (low, high) = id.split_first_chunk::<8>()?;
@@ -238,6 +260,8 @@ pub(crate) mod key {
     const LISTED_PENDENCY: u8 = 0x7d;
     const BAN: u8 = 0x7e;
     const MESSAGE: u8 = family::LOG;
+    const HOOK: u8 = 0x84;
+    const HOOK_DONE: u8 = 0x85;
 
     /// The entity's own row: account, pair head, app record, directory count.
     pub(crate) fn head() -> Bytes {
@@ -712,6 +736,31 @@ pub(crate) mod key {
 
     pub(crate) fn jobs() -> (Bytes, Bytes) {
         (Bytes::from_static(&[family::OUTBOX]), Bytes::from_static(&[family::OUTBOX + 1]))
+    }
+
+    /// An event that webhooks tell.
+    pub(crate) fn hook(seq: u64) -> Bytes {
+        tagged(&[HOOK], &seq.to_be_bytes())
+    }
+
+    /// What has become of it.
+    pub(crate) fn hook_done(seq: u64) -> Bytes {
+        tagged(&[HOOK_DONE], &seq.to_be_bytes())
+    }
+
+    /// The range of the events from one number to before another.
+    pub(crate) fn hooks(from: u64, to: u64) -> (Bytes, Bytes) {
+        (hook(from), hook(to.max(from)))
+    }
+
+    /// The same of what has become of them.
+    pub(crate) fn hooks_done(from: u64, to: u64) -> (Bytes, Bytes) {
+        (hook_done(from), hook_done(to.max(from)))
+    }
+
+    /// The number of such a row.
+    pub(crate) fn hook_seq(key: &[u8]) -> Option<u64> {
+        Some(u64::from_be_bytes(key.get(1..)?.try_into().ok()?))
     }
 
     fn tagged(prefix: &[u8], rest: &[u8]) -> Bytes {
@@ -1283,6 +1332,9 @@ pub(crate) struct MessageRow {
     /// The sender's device; 0 if it was sent over REST.
     #[prost(uint32, tag = "11")]
     pub(crate) origin: u32,
+    /// What makes a repetition the same send, if a webhook has made something else of what was sent.
+    #[prost(fixed32, optional, tag = "45")]
+    pub(crate) asked_crc: Option<u32>,
 }
 
 /// `Home::Merged`, a part of a list.
@@ -1633,6 +1685,9 @@ pub(crate) struct GroupMessageRow {
     /// [`GroupHeadRow::joins`] when it was sent, of one that asks for receipts: those who joined later do not count.
     #[prost(uint64, tag = "25")]
     pub(crate) joins: u64,
+    /// What makes a repetition the same send, if a webhook has made something else of what was sent.
+    #[prost(fixed32, optional, tag = "45")]
+    pub(crate) asked_crc: Option<u32>,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -1688,7 +1743,7 @@ pub(crate) struct ChangedRow {
 /// Outbox: what must follow elsewhere. Carried out at least once, so each job is idempotent.
 #[derive(Clone, PartialEq, prost::Message)]
 pub(crate) struct JobRow {
-    #[prost(oneof = "Job", tags = "1, 2, 3, 4, 5, 6, 7, 8, 16, 17, 35")]
+    #[prost(oneof = "Job", tags = "1, 2, 3, 4, 5, 6, 7, 8, 16, 17, 35, 45")]
     pub(crate) job: Option<Job>,
 }
 
@@ -1727,6 +1782,91 @@ pub(crate) enum Job {
     /// Put applications and invitations into the lists of those who decide.
     #[prost(message, tag = "35")]
     ListPendencies(ListPendenciesJob),
+    /// Tell the app's webhooks: put an event into their log.
+    #[prost(message, tag = "45")]
+    Tell(HookRow),
+}
+
+/// An event that a webhook tells.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct HookRow {
+    /// Names it, also when it is sent again.
+    #[prost(uint64, tag = "1")]
+    pub(crate) id: u64,
+    /// As in `CallbackCommand`.
+    #[prost(string, tag = "2")]
+    pub(crate) command: String,
+    /// Events of one lane are sent one after the other.
+    #[prost(string, tag = "3")]
+    pub(crate) lane: String,
+    #[prost(uint64, tag = "4")]
+    pub(crate) at_ms: u64,
+    /// As in `OptPlatform`; empty if the webhook does not name it.
+    #[prost(string, tag = "5")]
+    pub(crate) platform: String,
+    #[prost(string, tag = "6")]
+    pub(crate) ip: String,
+    /// JSON, but for what is counted when it is sent.
+    #[prost(bytes = "bytes", tag = "7")]
+    pub(crate) body: Bytes,
+    /// `body` is deflated.
+    #[prost(bool, tag = "8")]
+    pub(crate) deflated: bool,
+    /// Whose one-to-one messages that are not read are counted; empty for nobody's.
+    #[prost(string, tag = "9")]
+    pub(crate) unread_of: String,
+    /// 1: it was sent, or given up, before.
+    #[prost(uint32, tag = "10")]
+    pub(crate) replayed: u32,
+}
+
+/// `Home::Hooks`, head.
+#[derive(Clone, Copy, PartialEq, prost::Message)]
+pub(crate) struct HookHeadRow {
+    /// Number of the oldest event.
+    #[prost(uint64, tag = "1")]
+    pub(crate) first: u64,
+    /// Number of the next event.
+    #[prost(uint64, tag = "2")]
+    pub(crate) next: u64,
+    /// All before this one were delivered, given up, or dropped.
+    #[prost(uint64, tag = "3")]
+    pub(crate) done_through: u64,
+    /// Bytes of all events that ever were.
+    #[prost(uint64, tag = "4")]
+    pub(crate) bytes_through: u64,
+    /// Bytes of those that were removed.
+    #[prost(uint64, tag = "5")]
+    pub(crate) bytes_removed: u64,
+    /// Events that were removed before they were sent.
+    #[prost(uint64, tag = "6")]
+    pub(crate) dropped: u64,
+}
+
+/// `Home::Hooks`, an event.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct LoggedHookRow {
+    #[prost(message, required, tag = "1")]
+    pub(crate) row: HookRow,
+    /// [`HookHeadRow::bytes_through`] with this event.
+    #[prost(uint64, tag = "2")]
+    pub(crate) bytes_through: u64,
+}
+
+/// `Home::Hooks`, what has become of an event.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct HookDoneRow {
+    #[prost(uint64, tag = "1")]
+    pub(crate) at_ms: u64,
+    #[prost(uint32, tag = "2")]
+    pub(crate) latency_ms: u32,
+    #[prost(uint32, tag = "3")]
+    pub(crate) attempts: u32,
+    /// Given up.
+    #[prost(bool, tag = "4")]
+    pub(crate) dead: bool,
+    #[prost(string, tag = "5")]
+    pub(crate) problem: String,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -1918,6 +2058,7 @@ mod tests {
             Home::Directory(app, DirectoryKind::Accounts, 513),
             Home::Directory(app, DirectoryKind::Day, 7),
             Home::Merged(app, 20_784),
+            Home::Hooks(app),
             Home::Directory(app, DirectoryKind::Groups, 3),
             Home::Group(app, GroupId::parse("@TGS#1").expect("valid")),
         ] {

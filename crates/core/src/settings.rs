@@ -9,6 +9,8 @@ use std::fmt::Write as _;
 
 use teahouse_proto::ids::UserId;
 
+use crate::hook::table::Commands;
+
 /// A value that a setting can have.
 pub trait SettingValue: Sized + Clone + PartialEq {
     /// What may be written, for people: `a number`, `on or off`.
@@ -132,6 +134,89 @@ impl SettingValue for Accounts {
     }
     fn show(&self) -> String {
         self.0.iter().map(UserId::as_str).collect::<Vec<_>>().join(",")
+    }
+}
+
+/// Where webhooks are sent: URLs, the one to prefer first.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Endpoints(pub Vec<String>);
+
+impl SettingValue for Endpoints {
+    const EXPECTS: &'static str = "http:// or https:// URLs, separated by commas, at most 5; those behind the first take over when it fails";
+    fn parse(text: &str) -> Option<Self> {
+        const ENDPOINTS_MAX: usize = 5;
+        let urls = text.split(',').map(str::trim).filter(|url| !url.is_empty());
+        let urls: Vec<String> = urls.map(str::to_owned).collect();
+        (urls.len() <= ENDPOINTS_MAX && urls.iter().all(|url| is_endpoint(url)))
+            .then_some(Self(urls))
+    }
+    fn show(&self) -> String {
+        self.0.join(",")
+    }
+}
+
+/// Scheme, host, perhaps port, path and query; neither a password nor a fragment.
+fn is_endpoint(url: &str) -> bool {
+    const BYTES_MAX: usize = 1_000;
+    let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
+    let host = rest.and_then(|rest| rest.split(['/', '?']).next());
+    let is_plain = |byte: u8| byte.is_ascii_graphic() && !b"\"<>\\^`{|}#@".contains(&byte);
+    let names_host = |host: &str| !host.is_empty() && !host.starts_with(':');
+    url.len() <= BYTES_MAX && host.is_some_and(names_host) && url.bytes().all(is_plain)
+}
+
+/// Headers that go along with each webhook.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Headers(pub Vec<(String, String)>);
+
+impl SettingValue for Headers {
+    const EXPECTS: &'static str = "Name:value, separated by semicolons, at most 10";
+    fn parse(text: &str) -> Option<Self> {
+        const HEADERS_MAX: usize = 10;
+        let pairs = text.split(';').map(str::trim).filter(|pair| !pair.is_empty());
+        let headers = pairs.map(|pair| {
+            let (name, value) = pair.split_once(':')?;
+            let (name, value) = (name.trim(), value.trim());
+            let is_word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+            let is_name = !name.is_empty() && name.bytes().all(is_word) && !is_reserved(name);
+            let is_value = value.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ');
+            (is_name && is_value).then(|| (name.to_owned(), value.to_owned()))
+        });
+        let headers: Option<Vec<_>> = headers.collect();
+        headers.filter(|headers| headers.len() <= HEADERS_MAX).map(Self)
+    }
+    fn show(&self) -> String {
+        let pair = |(name, value): &(String, String)| format!("{name}:{value}");
+        self.0.iter().map(pair).collect::<Vec<_>>().join(";")
+    }
+}
+
+/// Headers that the server itself sets.
+fn is_reserved(name: &str) -> bool {
+    const RESERVED: [&str; 6] = [
+        "host",
+        "content-length",
+        "content-type",
+        "transfer-encoding",
+        "connection",
+        "x-teahouse-event-id",
+    ];
+    RESERVED.iter().any(|reserved| reserved.eq_ignore_ascii_case(name))
+}
+
+/// A word or path without blanks; may be empty.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Word(pub String);
+
+impl SettingValue for Word {
+    const EXPECTS: &'static str = "at most 1000 printable characters without blanks";
+    fn parse(text: &str) -> Option<Self> {
+        const BYTES_MAX: usize = 1_000;
+        let valid = text.len() <= BYTES_MAX && text.bytes().all(|byte| byte.is_ascii_graphic());
+        valid.then(|| Self(text.to_owned()))
+    }
+    fn show(&self) -> String {
+        self.0.clone()
     }
 }
 
@@ -346,6 +431,32 @@ settings! {
     presence_subscriptions_max: u32 = 200, "presence.subscriptions_max", 1..=1_000;
     /// REST calls a second for each command that allows 200 by default; the slower commands keep their share of it.
     rest_calls_per_second: u32 = 200, "rest.calls_per_second", 1..=1_000_000;
+    /// Where webhooks are sent.
+    webhook_url: Endpoints = Endpoints::default(), "webhook.url";
+    /// Which webhooks are sent.
+    webhook_commands: Commands = Commands::default(), "webhook.commands";
+    /// Webhooks before an operation whose failure refuses it (a message: 80003). For the others it goes on.
+    webhook_refuse_on_failure: Commands = Commands::default(), "webhook.refuse_on_failure";
+    /// Signs each webhook: Sign is the SHA-256 of it and RequestTime. Empty: not signed.
+    webhook_token: Word = Word::default(), "webhook.token";
+    /// Further headers of each webhook.
+    webhook_headers: Headers = Headers::default(), "webhook.headers";
+    /// PEM file on the server's machine with the certificate and the key that it shows to https endpoints.
+    webhook_client_certificate: Word = Word::default(), "webhook.client_certificate";
+    /// Endpoints may have loopback and private addresses. Link-local and metadata addresses are refused always.
+    webhook_allow_private: bool = false, "webhook.allow_private";
+    /// How long an endpoint has for its answer, milliseconds.
+    webhook_timeout_ms: u32 = 2_000, "webhook.timeout_ms", 50..=10_000;
+    /// How long an event that an endpoint has not taken is sent again, hours; 0: it is sent once.
+    webhook_retry_hours: u32 = 24, "webhook.retry_hours", 0..=720;
+    /// Webhooks after an event that are sent in one second; those beyond wait.
+    webhook_per_second: u32 = 500, "webhook.per_second", 1..=100_000;
+    /// Webhooks after an event that are under way at the same time.
+    webhook_at_once: u32 = 16, "webhook.at_once", 1..=256;
+    /// Largest log of events, MiB. What is beyond goes, the oldest first, sent or not.
+    webhook_log_mib: u32 = 1_024, "webhook.log_mib", 1..=1_048_576;
+    /// How long events that were sent stay in the log, for the record and to be sent again, hours.
+    webhook_log_hours: u32 = 72, "webhook.log_hours", 1..=8_760;
     /// Unacknowledged bytes that may wait for one client before it is disconnected as too slow.
     gateway_send_queue_bytes: u32 = 1_048_576, "gateway.send_queue_bytes", 65_536..=67_108_864;
 }
@@ -398,6 +509,9 @@ mod tests {
             ("profile.custom_fields", "Color, Rank"),
             ("conversation.sync_delete", "on"),
             ("group.custom_fields", "level, _2"),
+            ("webhook.url", "https://a.example/hook?x=1, http://10.0.0.1:8080"),
+            ("webhook.headers", "X-Key: a b; Y:z"),
+            ("webhook.commands", "Bot.OnC2CMessage"),
         ] {
             changed.set(name, value).expect("valid");
         }
@@ -406,6 +520,30 @@ mod tests {
             copy.set(name, &value).expect("shown values are valid");
         }
         assert_eq!(copy, changed);
+    }
+
+    #[test]
+    fn an_endpoint_is_a_url_without_secrets_in_it() {
+        let mut settings = AppSettings::default();
+        for good in ["", "https://a.example", "http://[::1]:8080/x?y=z", "http://a,https://b/"] {
+            assert_eq!(settings.set("webhook.url", good), Ok(()), "{good}");
+        }
+        for bad in [
+            "a.example",
+            "ftp://a",
+            "http://",
+            "http:///x",
+            "http://:80/",
+            "http://user:pw@a/",
+            "http://a/#x",
+            "http://a b/",
+            "http://a,http://b,http://c,http://d,http://e,http://f",
+        ] {
+            assert!(settings.set("webhook.url", bad).is_err(), "{bad}");
+        }
+        for bad in ["X", "X Y:z", "Host:a", "content-length:3", "X:a\r\nY:b"] {
+            assert!(settings.set("webhook.headers", bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

@@ -36,7 +36,7 @@ pub fn error_envelope(error: &Error, error_display: bool) -> String {
     let mut info = Vec::with_capacity(error.info.len() + 2);
     write_json(&mut info, &*error.info);
     let info = String::from_utf8(info).expect("JSON is UTF-8");
-    let code = error.code.number();
+    let code = error.number();
     let mut answer = format!(r#"{{"ActionStatus":"FAIL","ErrorCode":{code},"ErrorInfo":{info}"#);
     if error_display {
         answer.push_str(r#","ErrorDisplay":"""#);

@@ -7,6 +7,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::ops::RangeInclusive;
 
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
@@ -460,6 +461,33 @@ pub struct Error {
     pub info: Cow<'static, str>,
     /// A JSON object whose fields are sent beside the error, for the few refusals that carry data.
     pub extra: Option<Box<RawValue>>,
+    /// The number that the application's own webhook has chosen, sent in place of the code's.
+    app_code: Option<AppCode>,
+}
+
+/// A number in a range that is the application's to give meaning to: its webhook refuses with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AppCode(i32);
+
+impl AppCode {
+    /// What a webhook before a group operation may answer with.
+    pub const GROUP: RangeInclusive<i64> = 10_100..=10_200;
+    /// What a webhook before a change of relations may answer with.
+    pub const RELATION: RangeInclusive<i64> = 38_000..=39_000;
+    /// What a webhook before a one-to-one message may answer with.
+    pub const C2C: RangeInclusive<i64> = 120_001..=130_000;
+
+    /// The number, if it is within `range`.
+    #[must_use]
+    pub fn within(range: &RangeInclusive<i64>, number: i64) -> Option<Self> {
+        range.contains(&number).then(|| i32::try_from(number).ok().map(Self)).flatten()
+    }
+
+    /// The number.
+    #[must_use]
+    pub fn number(self) -> i32 {
+        self.0
+    }
 }
 
 impl Error {
@@ -472,7 +500,20 @@ impl Error {
     /// A refusal with a more precise sentence.
     #[must_use]
     pub fn with(code: ErrorCode, info: impl Into<Cow<'static, str>>) -> Self {
-        Self { code, info: info.into(), extra: None }
+        Self { code, info: info.into(), extra: None, app_code: None }
+    }
+
+    /// Answers with the application's own number in place of the code's.
+    #[must_use]
+    pub fn with_app_code(mut self, number: AppCode) -> Self {
+        self.app_code = Some(number);
+        self
+    }
+
+    /// The number that is sent.
+    #[must_use]
+    pub fn number(&self) -> i32 {
+        self.app_code.map_or(self.code.number(), AppCode::number)
     }
 
     /// Adds fields to the answer; `extra` is a JSON object.
@@ -491,7 +532,7 @@ impl From<ErrorCode> for Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.code.number(), self.info)
+        write!(f, "{}: {}", self.number(), self.info)
     }
 }
 

@@ -110,6 +110,13 @@ pub struct C2cMessage<'a> {
         serialize_with = "one_or_zero"
     )]
     pub is_sync: bool,
+    /// It says something else than was sent: the device that sent it replaces its own copy.
+    #[serde(
+        rename = "MsgModifiedFlag",
+        skip_serializing_if = "is_false",
+        serialize_with = "one_or_zero"
+    )]
+    pub is_rewritten: bool,
     /// Who recalled it and why.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub revoker_info: Option<RevokerInfo<'a>>,
@@ -909,6 +916,7 @@ mod tests {
             msg_life_time: None,
             send_msg_control: SendControl::default(),
             is_sync: false,
+            is_rewritten: false,
             revoker_info: None,
             msg_key: None,
         }
@@ -1027,6 +1035,7 @@ mod tests {
             msg_life_time: Some(0),
             send_msg_control: SendControl { no_unread: true, ..SendControl::default() },
             is_sync: true,
+            is_rewritten: false,
             revoker_info: Some(RevokerInfo { revoker: alice.as_str(), reason: "typo" }),
             msg_key: Some(MsgKey { seq: 1, random: 2, time: UnixSeconds(3) }),
             ..message(&bob, &alice, &body)

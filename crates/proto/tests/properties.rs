@@ -267,7 +267,7 @@ proptest! {
             from_avatar: "", cloud_custom_data: &custom, is_need_read_receipt: true,
             is_peer_read: false, msg_version: 0, support_message_extension: false,
             msg_flag_bits: 0, msg_life_time: None, send_msg_control: SendControl::default(),
-            is_sync: false, revoker_info: None, msg_key: None,
+            is_sync: false, is_rewritten: false, revoker_info: None, msg_key: None,
         }];
         let options = PushOptions { ack_session_data: ack.as_deref(), more_waiting: false };
         let frame = event_frame(&[Event::C2cMessages(&messages)], options);

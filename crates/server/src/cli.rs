@@ -142,6 +142,14 @@ pub enum AppCommand {
         #[arg(required = true, value_name = "KEY=VALUE", value_parser = key_value)]
         changes: Vec<(String, String)>,
     },
+    /// Webhooks: what was sent, what waits, what was given up.
+    Hooks {
+        /// The app.
+        sdkappid: u32,
+        /// What to do.
+        #[command(subcommand)]
+        command: HooksCommand,
+    },
     /// Administrators: the accounts that may call REST.
     Admin {
         /// The app.
@@ -149,6 +157,37 @@ pub enum AppCommand {
         /// What to do.
         #[command(subcommand)]
         command: AdminCommand,
+    },
+}
+
+/// What to do with webhooks.
+#[derive(Debug, Subcommand)]
+pub enum HooksCommand {
+    /// How they stand, and the last calls.
+    Status,
+    /// The newest events.
+    Log {
+        /// Only those that were given up.
+        #[arg(long)]
+        dead: bool,
+        /// At most so many.
+        #[arg(long, default_value_t = 50)]
+        count: usize,
+    },
+    /// Send events again: one, those of a time, or all that were given up.
+    #[command(group(clap::ArgGroup::new("which").required(true).args(["event", "from", "dead"])))]
+    Replay {
+        /// The event, as the log names it.
+        event: Option<String>,
+        /// From this time on, unix milliseconds.
+        #[arg(long, value_name = "MS", requires = "to")]
+        from: Option<u64>,
+        /// Up to this time, unix milliseconds.
+        #[arg(long, value_name = "MS", requires = "from")]
+        to: Option<u64>,
+        /// All that were given up.
+        #[arg(long)]
+        dead: bool,
     },
 }
 

@@ -1,5 +1,5 @@
-//! A client's TCP stream, with or without TLS: one type for both, so that HTTP can hand it on to the
-//! gateway as it is.
+//! A TCP stream, with or without TLS: one type for both, so that HTTP can hand a client's on to the gateway as it
+//! is, and calls of others need only one kind of connection.
 
 use std::io;
 use std::pin::Pin;
@@ -7,9 +7,9 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use tokio_rustls::server::TlsStream;
+use tokio_rustls::TlsStream;
 
-/// The bytes of one client.
+/// The bytes of one connection.
 pub(crate) enum ClientStream {
     Plain(TcpStream),
     // Boxed: a TLS session is large, and plain connections shall not pay for it.

@@ -9,12 +9,15 @@ use std::io::Write;
 use std::net::SocketAddr;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use hyper::body::Incoming;
 use hyper::header::AUTHORIZATION;
 use hyper::{Method, Request, StatusCode};
 use serde::{Deserialize, Serialize};
 use teahouse_core::error::{Failure as CoreFailure, Outcome};
+use teahouse_core::hook::Replay;
+use teahouse_core::node::Node;
 use teahouse_proto::ids::{SdkAppId, UserId};
 
 use crate::Failure;
@@ -57,11 +60,35 @@ pub enum Ask {
         /// Add, or else remove.
         add: bool,
     },
+    /// See, or send again, what an app's webhooks tell.
+    Hooks {
+        /// The app.
+        sdkappid: u32,
+        /// What.
+        what: HooksAsk,
+    },
     /// Write all data into a file of the server's machine.
     Export {
         /// The file; made, or replaced.
         file: PathBuf,
     },
+}
+
+/// What `ctl` asks of an app's webhooks.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HooksAsk {
+    /// How they stand, and the last calls.
+    Status,
+    /// The newest events of the log.
+    Log {
+        /// Only those that were given up.
+        dead: bool,
+        /// At most so many.
+        count: usize,
+    },
+    /// Send events again.
+    Replay(Replay),
 }
 
 /// The file that leads `ctl` to the server. It goes when the server stops.
@@ -207,8 +234,21 @@ async fn carry_out(server: &std::sync::Arc<Server>, ask: Ask) -> Outcome<serde_j
             node.set_admin(SdkAppId(sdkappid), &admin, add).await?;
             shown(SdkAppId(sdkappid)).await
         }
+        Ask::Hooks { sdkappid, what } => hooks(node, SdkAppId(sdkappid), &what).await,
         Ask::Export { file } => export(server, file).await,
     }
+}
+
+async fn hooks(node: &Arc<Node>, app: SdkAppId, what: &HooksAsk) -> Outcome<serde_json::Value> {
+    Ok(match what {
+        HooksAsk::Status => serde_json::json!(node.hook_status(app).await?),
+        HooksAsk::Log { dead, count } => {
+            serde_json::json!({ "events": node.hook_log(app, *dead, *count).await? })
+        }
+        HooksAsk::Replay(which) => {
+            serde_json::json!({ "replayed": node.replay_hooks(app, which).await? })
+        }
+    })
 }
 
 fn refused(info: &str) -> CoreFailure {

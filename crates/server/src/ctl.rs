@@ -7,9 +7,10 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use serde_json::Value;
+use teahouse_core::hook::Replay;
 
-use crate::cli::{AdminCommand, AppCommand, CtlArgs, CtlCommand};
-use crate::control::{Ask, ControlFile};
+use crate::cli::{AdminCommand, AppCommand, CtlArgs, CtlCommand, HooksCommand};
+use crate::control::{Ask, ControlFile, HooksAsk};
 use crate::{Failure, say};
 
 /// Runs one command.
@@ -32,12 +33,62 @@ fn question(command: &AppCommand) -> Ask {
         AppCommand::Set { sdkappid, changes } => {
             Ask::Set { sdkappid: *sdkappid, changes: changes.clone() }
         }
+        AppCommand::Hooks { sdkappid, command } => {
+            Ask::Hooks { sdkappid: *sdkappid, what: hooks_question(command) }
+        }
         AppCommand::Admin { sdkappid, command: AdminCommand::Add { account } } => {
             Ask::Admin { sdkappid: *sdkappid, account: account.clone(), add: true }
         }
         AppCommand::Admin { sdkappid, command: AdminCommand::Remove { account } } => {
             Ask::Admin { sdkappid: *sdkappid, account: account.clone(), add: false }
         }
+    }
+}
+
+fn hooks_question(command: &HooksCommand) -> HooksAsk {
+    match command {
+        HooksCommand::Status => HooksAsk::Status,
+        HooksCommand::Log { dead, count } => HooksAsk::Log { dead: *dead, count: *count },
+        HooksCommand::Replay { event, from, to, .. } => {
+            HooksAsk::Replay(match (event, from.zip(*to)) {
+                (Some(event), _) => Replay::Event(event.clone()),
+                (None, Some((from, to))) => Replay::Between(from, to),
+                (None, None) => Replay::Dead,
+            })
+        }
+    }
+}
+
+/// One line an object: its values in the order of `keys`, those that are missing as `-`.
+fn table(rows: &Value, keys: &[&str]) -> String {
+    let cell = |value: &Value| match value.as_str() {
+        Some(text) => text.to_owned(),
+        None if value.is_null() => "-".to_owned(),
+        None => value.to_string(),
+    };
+    let line = |row: &Value| keys.iter().map(|key| cell(&row[key])).collect::<Vec<_>>().join("\t");
+    let lines = rows.as_array().into_iter().flatten().map(line);
+    std::iter::once(keys.join("\t")).chain(lines).collect::<Vec<_>>().join("\n")
+}
+
+fn hooks_shown(command: &HooksCommand, told: &Value) -> String {
+    match command {
+        HooksCommand::Status => {
+            let attempts = ["at_ms", "command", "attempt", "latency_ms", "outcome"];
+            format!(
+                "events   {}\nbytes    {}\nopen     {}\ndropped  {}\n{}",
+                told["events"],
+                told["bytes"],
+                told["open"],
+                told["dropped"],
+                table(&told["attempts"], &attempts),
+            )
+        }
+        HooksCommand::Log { .. } => {
+            let keys = ["event", "command", "at_ms", "state", "attempts", "latency_ms", "problem"];
+            table(&told["events"], &keys)
+        }
+        HooksCommand::Replay { .. } => format!("replayed {}", told["replayed"]),
     }
 }
 
@@ -49,6 +100,7 @@ fn shown(command: &AppCommand, told: &Value) -> String {
     match command {
         AppCommand::List => lines("apps").join("\n"),
         AppCommand::Admin { .. } => lines("admins").join("\n"),
+        AppCommand::Hooks { command, .. } => hooks_shown(command, told),
         AppCommand::Create { .. } | AppCommand::Show { .. } | AppCommand::Set { .. } => {
             let mut text = format!(
                 "sdkappid  {}\nkeys      {}\nadmins    {}\ncreated   {}\naccounts  {}",

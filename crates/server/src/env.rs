@@ -1,4 +1,4 @@
-//! The machine's clock, randomness and tasks, as the domain wants them.
+//! The machine's clock, randomness, tasks and network, as the domain wants them.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -8,6 +8,8 @@ use rand::rand_core::TryRng;
 use teahouse_core::env::{Clock, Env, Random, Spawn};
 use teahouse_proto::time::UnixMillis;
 use tokio::sync::Notify;
+
+use crate::outgoing::Outgoing;
 
 struct SystemClock;
 
@@ -87,6 +89,7 @@ pub(crate) fn system(work: &Work, node_number: u16, shards: usize) -> Env {
         clock: Arc::new(SystemClock),
         random: Arc::new(SystemRandom),
         spawn: Arc::new(work.clone()),
+        endpoints: Arc::new(Outgoing::new()),
         node_number,
         shards,
     }

@@ -6,6 +6,7 @@
 //! what they carry, not by the socket: after a reconnect a client repeats its unanswered requests
 //! before it logs in again.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -116,6 +117,7 @@ pub(crate) fn upgrade(
         return http::text(StatusCode::FORBIDDEN, sentence);
     };
     let accepted = derive_accept_key(key.as_bytes());
+    let peer = http::peer(&request);
     let upgraded = hyper::upgrade::on(&mut request);
     tokio::spawn(async move {
         match upgraded.await {
@@ -133,7 +135,7 @@ pub(crate) fn upgrade(
                     Some(socket_config(server.config.frame_bytes_max)),
                 )
                 .await;
-                Client::new(server, shard, app, framing, &query).serve(stream).await;
+                Client::new(server, shard, app, framing, &query, peer).serve(stream).await;
             }
             Err(problem) => tracing::debug!(%problem, "a client left during the handshake"),
         }
@@ -183,6 +185,7 @@ impl Client {
         app: Arc<App>,
         framing: Framing,
         query: &ConnectQuery,
+        peer: Option<IpAddr>,
     ) -> Self {
         let connection = Connection::new(
             query.instance_id.clone(),
@@ -191,6 +194,7 @@ impl Client {
             query.compress && framing == Framing::Binary,
             shard.number,
             app.facts().settings.gateway_send_queue_bytes as usize,
+            peer,
             server.node.now(),
         );
         Self { server, shard, app, framing, connection, in_flight: Arc::default() }

@@ -1,6 +1,7 @@
 //! HTTP on the one port: which path is whose.
 
 use std::convert::Infallible;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -15,6 +16,15 @@ use crate::{gateway, page, rest, telemetry, try_it};
 
 /// An answer that is in memory as a whole.
 pub(crate) type Answer = Response<Full<Bytes>>;
+
+/// Where a connection comes from; goes along with its requests.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Peer(pub(crate) IpAddr);
+
+/// Where a request comes from.
+pub(crate) fn peer<B>(request: &Request<B>) -> Option<IpAddr> {
+    request.extensions().get::<Peer>().map(|peer| peer.0)
+}
 
 /// Answers one request. A client that goes away does not stop what it asked for: see [`rest`].
 pub(crate) async fn answer(

@@ -15,6 +15,7 @@ mod frames;
 mod gateway;
 mod http;
 pub mod openapi;
+mod outgoing;
 mod page;
 mod rest;
 mod serve;

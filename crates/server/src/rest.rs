@@ -65,6 +65,7 @@ async fn call(
     called: Option<&str>,
     request: Request<Incoming>,
 ) -> Result<String, Error> {
+    let peer = http::peer(&request);
     let query = request.uri().query().unwrap_or_default().to_owned();
     let is_json = query_value(&query, "contenttype").as_deref() == Some("json");
     let Some(called) = called.filter(|_| request.method() == Method::POST && is_json) else {
@@ -88,7 +89,7 @@ async fn call(
         BodyProblem::Cut => Error::new(ErrorCode::HttpMalformed),
     })?;
     let body = std::str::from_utf8(&body).unwrap_or_default();
-    let caller = Caller::new(server.node.clone(), app, Who::Admin(admin));
+    let caller = Caller::new(server.node.clone(), app, Who::Admin(admin)).at(peer);
     run(server, served, caller, body).await
 }
 

@@ -266,11 +266,13 @@ async fn stop(server: &Arc<Server>, shards: Vec<Handle>) -> Result<(), Failure> 
     tracing::info!("stopping");
     server.ready.store(false, Ordering::Relaxed);
     server.try_it.end().await;
+    server.node.stop_hooks().await;
     shards.iter().for_each(|handle| handle.shard.close_all(CloseReason::Shutdown));
     let drained = tokio::time::timeout(server.config.drain_timeout(), server.work.finished()).await;
     if drained.is_err() {
         tracing::warn!("some requests did not end in time and are dropped");
     }
+    server.node.stop_hooks().await;
     server.node.save_all_marks().await;
     let store = server.store.clone();
     let closed = tokio::task::spawn_blocking(move || {

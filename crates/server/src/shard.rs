@@ -18,6 +18,7 @@ use tokio::sync::mpsc;
 
 use crate::Failure;
 use crate::connection::ClientStream;
+use crate::http::Peer;
 use crate::serve::Server;
 
 /// Accepted sockets that wait for a shard: more than the kernel's own queue would hold.
@@ -137,8 +138,12 @@ impl Drop for Seat {
 }
 
 async fn serve_socket(server: Arc<Server>, shard: Arc<Shard>, socket: TcpStream) {
+    let peer = socket.peer_addr().ok().map(|address| Peer(address.ip().to_canonical()));
     let Some(stream) = open(&server, socket).await else { return };
-    let service = service_fn(|request| crate::http::answer(server.clone(), shard.clone(), request));
+    let service = service_fn(|mut request: hyper::Request<hyper::body::Incoming>| {
+        peer.map(|peer| request.extensions_mut().insert(peer));
+        crate::http::answer(server.clone(), shard.clone(), request)
+    });
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_TIMEOUT)
@@ -162,7 +167,7 @@ async fn open(server: &Server, socket: TcpStream) -> Option<ClientStream> {
     };
     let Some(tls) = &server.tls else { return Some(ClientStream::Plain(socket)) };
     match tokio::time::timeout(TLS_TIMEOUT, tls.accept(socket)).await {
-        Ok(Ok(stream)) => Some(ClientStream::Tls(Box::new(stream))),
+        Ok(Ok(stream)) => Some(ClientStream::Tls(Box::new(stream.into()))),
         Ok(Err(problem)) => {
             tracing::debug!(%problem, "a TLS handshake failed");
             None

@@ -43,6 +43,13 @@ fn describe() {
     counter!("teahouse_connections_closed_total", "Connections ended by the server, by reason");
     counter!("teahouse_login_failures_total", "Signatures refused");
     counter!("teahouse_outbox_failures_total", "Outbox runs that will be repeated");
+    counter!("teahouse_hooks_total", "Calls of webhooks, by command and outcome");
+    counter!("teahouse_hooks_logged_total", "Events that webhooks are to tell");
+    counter!("teahouse_hooks_dead_total", "Events that were given up");
+    counter!(
+        "teahouse_hooks_dropped_total",
+        "Events that were dropped before they were sent, by why"
+    );
     counter!("teahouse_messages_expired_total", "Messages removed because of their age");
     counter!("teahouse_client_reports_total", "Telemetry entries of client packages");
     counter!("teahouse_store_commits_total", "Commits, by outcome");

@@ -6,14 +6,16 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rcgen::CertifiedKey;
-use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::WebPkiClientVerifier;
 use serde_json::json;
 use support::client::{Device, Dial, Gateway};
 use support::process::{self, Server};
 use support::{App, DEADLINE};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 
 const APP: App = App { id: 1_400_000_001, key: "the key of the app that speaks TLS" };
@@ -167,4 +169,71 @@ async fn certificates_that_do_not_work_are_one_sentence_and_a_failure() {
         assert_eq!(ended.stdout, "");
         assert!(!data.exists(), "the data is not touched");
     }
+}
+
+/// An https endpoint for webhooks with this certificate, which serves only who shows the same one and refuses every
+/// message with a code of its own.
+async fn endpoint(files: &Files) -> u16 {
+    let mut trusted = rustls::RootCertStore::empty();
+    trusted.add(files.certificate.clone()).expect("a certificate that can be trusted");
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let shown =
+        WebPkiClientVerifier::builder_with_provider(Arc::new(trusted), provider.clone()).build();
+    let key = PrivateKeyDer::from_pem_file(files.path("key.pem")).expect("a key");
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("the provider speaks TLS")
+        .with_client_cert_verifier(shown.expect("a verifier"))
+        .with_single_cert(vec![files.certificate.clone()], key)
+        .expect("they fit together");
+    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
+    let port = listener.local_addr().expect("it is bound").port();
+    tokio::spawn(async move {
+        while let Ok((socket, _)) = listener.accept().await {
+            let Ok(mut socket) = acceptor.accept(socket).await else { continue };
+            let body = r#"{"ActionStatus":"FAIL","ErrorCode":120001,"ErrorInfo":"over TLS"}"#;
+            let head = "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length";
+            let answer = format!("{head}: {}\r\n\r\n{body}", body.len());
+            let mut request = [0; 4096];
+            if socket.read(&mut request).await.is_ok() {
+                // Who has gone away needs no answer.
+                let _ = socket.write_all(answer.as_bytes()).await;
+            }
+        }
+    });
+    port
+}
+
+#[tokio::test]
+async fn webhooks_go_over_tls_to_whom_the_machine_trusts_and_show_a_certificate() {
+    let files = Files::make();
+    let port = endpoint(&files).await;
+    let certificate = files.path("certificate.pem");
+    let both: String = ["certificate.pem", "key.pem"]
+        .map(|name| std::fs::read_to_string(files.path(name)).expect("a file"))
+        .concat();
+    files.write("both.pem", &both);
+    let trust = [("SSL_CERT_FILE", &*certificate)];
+    let app = APP.argument();
+    let server = Server::start_with(&files.path("data"), &["--app", &app], &trust).await;
+    let dial = Dial::plain(server.address);
+    dial.rest_ok(APP, "im_open_login_svc/account_import", &json!({ "UserID": "bob" })).await;
+    let (id, url) = (APP.id.to_string(), format!("webhook.url=https://localhost:{port}/"));
+    let settings = ["webhook.commands=all", "webhook.refuse_on_failure=all"];
+    let private = "webhook.allow_private=on";
+    server.ctl(&["app", "set", &id, &url, settings[0], settings[1], private]).await;
+    let body = json!([{ "MsgType": "TIMTextElem", "MsgContent": { "Text": "hi" } }]);
+    let message = json!({ "To_Account": "bob", "MsgRandom": 1, "MsgBody": body });
+    let bare = dial.rest(APP, "openim/sendmsg", &message).await;
+    assert_eq!(bare["ErrorCode"], 80_003, "nothing is shown: {bare}");
+    let shown = format!("webhook.client_certificate={}", files.path("both.pem").display());
+    server.ctl(&["app", "set", &id, &shown]).await;
+    let asked = dial.rest(APP, "openim/sendmsg", &message).await;
+    assert_eq!((&asked["ErrorCode"], &asked["ErrorInfo"]), (&json!(120_001), &json!("over TLS")));
+    let elsewhere = format!("webhook.url=https://127.0.0.1:{port}/");
+    server.ctl(&["app", "set", &id, &elsewhere]).await;
+    let unnamed = dial.rest(APP, "openim/sendmsg", &message).await;
+    assert_eq!(unnamed["ErrorCode"], 80_003, "the certificate names another host: {unnamed}");
+    server.stop().await;
 }

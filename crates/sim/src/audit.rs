@@ -168,6 +168,7 @@ impl Sim {
             false,
             0,
             1 << 24,
+            None,
             self.clock.now(),
         );
         let mut probe = Probe { connection, user, token: String::new(), seq: 0 };

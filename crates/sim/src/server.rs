@@ -3,12 +3,15 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
+use bytes::Bytes;
 use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 use teahouse_core::app::{App, FIRST_ADMIN};
 use teahouse_core::caller::{Caller, Identity, Who};
 use teahouse_core::commands;
 use teahouse_core::env::{Clock, Env};
 use teahouse_core::error::{Failure, Outcome};
+use teahouse_core::hook::{Endpoints, Post, PostError};
 use teahouse_core::hub::Connection;
 use teahouse_core::node::Node;
 use teahouse_core::operation::{Access, Family, Served, family};
@@ -79,6 +82,16 @@ pub(crate) struct Request {
     pub(crate) body: String,
 }
 
+/// No application has a server.
+struct Nobody;
+
+impl Endpoints for Nobody {
+    fn post(&self, _: Post) -> BoxFuture<'static, Result<Bytes, PostError>> {
+        let problem = PostError::Unreachable("there is no network".to_owned());
+        std::future::ready(Err(problem)).boxed()
+    }
+}
+
 type Opened = Result<(Arc<Node>, Arc<App>), String>;
 
 /// One process; dropping it is a crash.
@@ -95,6 +108,7 @@ impl Process {
             clock: Arc::new(clock.clone()),
             random: Arc::new(SeededRandom::new(seed)),
             spawn: Arc::new(executor.spawner()),
+            endpoints: Arc::new(Nobody),
             node_number: 1,
             shards: 1,
         };

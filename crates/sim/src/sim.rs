@@ -438,6 +438,7 @@ impl Sim {
             false,
             0,
             1 << 20,
+            None,
             self.clock.now(),
         );
         self.links.insert(

@@ -11,12 +11,12 @@ use teahouse_proto::time::UnixSeconds;
 use teahouse_store::Direction;
 
 use super::message::{Faces, GroupRef};
-use super::{GroupState, change_group, custom};
+use super::{GroupState, change_group, custom, group};
 use crate::app::App;
 use crate::conversation;
 use crate::entity::{Change, in_parallel};
-use crate::error::Outcome;
-use crate::event::{Event, GroupDismissed, MembersJoined, MembersLeft, RoleChanged};
+use crate::error::{Failure, Outcome};
+use crate::event::{Event, GroupDismissed, MembersJoined, MembersLeft, OwnerChanged, RoleChanged};
 use crate::node::{Node, decode_row};
 use crate::numbers::Numbers;
 use crate::rows::key::GroupRows;
@@ -153,6 +153,10 @@ impl GroupState {
             invited: how.kind == TipKind::Invited,
             silent: !how.notice || self.is_inactive(),
         }));
+        let most = self.info()?.max_members as usize;
+        if rules.stored && self.members.len() >= most {
+            change.event(Event::GroupFull(act.group.clone()));
+        }
         if rules.membership_tips && how.tip {
             let tip = self.members_tip(how.kind, act.operator, &users);
             self.tip(act, tip, change);
@@ -305,6 +309,12 @@ impl GroupState {
             }
         }
         self.list_pendencies_for(act.node, &act.group.id, to, change);
+        change.event(Event::OwnerChanged(OwnerChanged {
+            group: act.group.clone(),
+            before,
+            owner: to.clone(),
+            operator: act.operator.to_owned(),
+        }));
         let changed = ChangedRow { owner: Some(to.to_string()), ..ChangedRow::default() };
         let tip = TipRow {
             kind: TipKind::InfoChanged as u32,
@@ -331,10 +341,11 @@ impl GroupState {
         let kind = group.kind.number();
         change.job(node, Job::ListGroup(ListGroupJob { incarnation, kind, dismissed: true }));
         let head = self.head;
-        let members = std::mem::take(self).members;
+        let Self { info, members, .. } = std::mem::take(self);
         self.head = head;
         change.event(Event::GroupDismissed(GroupDismissed {
             group: group.clone(),
+            owner: info.map(|info| info.owner).unwrap_or_default(),
             members: members.into_keys().collect(),
             operator: match dismissal {
                 Dismissal::By(operator) => operator.to_owned(),
@@ -491,6 +502,22 @@ async fn leave(
         Ok(state.leave(&act, std::slice::from_ref(user), &how, change)?)
     })
     .await
+}
+
+/// Tells that a group was found full, if that is why nobody came in.
+pub(crate) async fn tell_full<R>(
+    node: &Node,
+    app: &App,
+    id: &GroupId,
+    outcome: Outcome<R>,
+) -> Outcome<R> {
+    if let Err(Failure::Refused(error)) = &outcome
+        && error.code == ErrorCode::GroupFull
+        && let Ok(group) = group(node, app, id).await?.read(|state| state.reference(app.id(), id))
+    {
+        node.publish(&Event::GroupFull(group));
+    }
+    outcome
 }
 
 /// How many more members a group may have, and whether so many fit.

@@ -85,6 +85,11 @@ impl GroupSaid {
         self.face(&self.row.from).nick_name
     }
 
+    /// A webhook has made something else of what was sent.
+    pub(crate) fn is_rewritten(&self) -> bool {
+        self.row.asked_crc.is_some()
+    }
+
     /// Its priority.
     pub(crate) fn priority(&self) -> Priority {
         Priority::from_number(self.row.priority).unwrap_or(Priority::Normal)
@@ -175,6 +180,7 @@ impl GroupSaid {
                 no_last_msg: flags.has(MessageFlags::NO_LAST),
                 ..SendControl::default()
             },
+            is_rewritten: self.is_rewritten(),
             group_at_info,
             group_info: GroupInfo {
                 group_id: &self.group.id,

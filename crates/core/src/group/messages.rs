@@ -5,14 +5,14 @@ use std::sync::Arc;
 use teahouse_proto::error::Error;
 use teahouse_proto::group::Priority;
 use teahouse_proto::ids::{GroupId, TinyId, UserId};
-use teahouse_proto::message::MessageBody;
+use teahouse_proto::message::{CallbackControl, MessageBody};
 use teahouse_proto::push::GroupAt;
 use teahouse_proto::time::{UnixMillis, UnixSeconds};
 
 use super::membership::Act;
-use super::message::{Faces, GroupSaid, mention_rows};
+use super::message::{Faces, GroupRef, GroupSaid, mention_rows};
 use super::rules::Standing;
-use super::{GroupState, change_group};
+use super::{GroupState, change_group, room};
 use crate::app::App;
 use crate::dedupe::content_crc;
 use crate::entity::Change;
@@ -44,6 +44,10 @@ pub(crate) struct NewGroupMessage {
     pub(crate) to: Vec<UserId>,
     pub(crate) faces: Arc<Faces>,
     pub(crate) origin: Option<u32>,
+    /// Of what was sent, if a webhook has made something else of it.
+    pub(crate) asked_crc: Option<u32>,
+    /// Webhooks that are not called.
+    pub(crate) forbids: CallbackControl,
 }
 
 impl NewGroupMessage {
@@ -64,7 +68,12 @@ impl NewGroupMessage {
             tip: None,
             only_for: Vec::new(),
             joins: 0,
+            asked_crc: self.asked_crc,
         }
+    }
+
+    pub(crate) fn content_crc(&self) -> u32 {
+        content_crc(self.body.as_json(), &self.cloud_custom_data)
     }
 }
 
@@ -93,7 +102,9 @@ impl SendKey {
         Self {
             from_tiny_id: row.from_tiny_id,
             random: row.random,
-            content_crc: content_crc(&row.body, &row.cloud_custom_data),
+            content_crc: row
+                .asked_crc
+                .unwrap_or_else(|| content_crc(&row.body, &row.cloud_custom_data)),
         }
     }
 }
@@ -157,6 +168,22 @@ pub(crate) async fn send(
         Ok(Sent { time, seq })
     })
     .await
+}
+
+/// Whether `message` repeats a send within the duplicate window.
+pub(crate) async fn is_repeated(
+    node: &Node,
+    app: &App,
+    group: &GroupRef,
+    message: &NewGroupMessage,
+) -> Outcome<bool> {
+    let key = SendKey::of_row(&message.row(UnixSeconds(0), UnixSeconds(0)));
+    let since = node.now().seconds().minus_seconds(app.facts().settings.group_dedupe_s.into());
+    if room::is_room(group.kind) {
+        return Ok(app.rooms.find(&group.id).is_some_and(|room| room.has_sent(&key, since)));
+    }
+    let entity = super::group(node, app, &group.id).await?;
+    Ok(entity.touch(|state| state.dedupe.find(&key, since).is_some()))
 }
 
 impl GroupState {

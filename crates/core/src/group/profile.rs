@@ -88,6 +88,8 @@ pub(crate) async fn create(
         change.event(Event::GroupCreated(GroupCreated {
             group: group.clone(),
             owner: new.owner.clone(),
+            members: new.members.iter().map(|(user, ..)| user.clone()).collect(),
+            operator: new.operator.to_string(),
             origin: new.origin,
         }));
         if !new.members.is_empty() {

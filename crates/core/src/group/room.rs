@@ -6,7 +6,7 @@
 //! was last written to it: what lay in the buffers of a dead connection never arrived. Clients drop what
 //! they have.)
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use teahouse_proto::error::{Error, ErrorCode};
@@ -25,7 +25,10 @@ use crate::account;
 use crate::app::App;
 use crate::dedupe::Dedupe;
 use crate::error::Outcome;
-use crate::event::{Event, GroupMessageName, GroupMessagesRecalled, counted};
+use crate::event::{Event, GroupMessageName, GroupMessagesRecalled, ViewerMoved, counted};
+use crate::hook;
+use crate::hook::table::Command;
+use crate::hook::via::Via;
 use crate::hub::{Channel, Connection, Frame};
 use crate::node::Node;
 use crate::rows::{GroupMessageRow, OverlayRow, TipRow};
@@ -37,6 +40,8 @@ const RING_MS: u64 = 60_000;
 const RESUME_SLACK_MS: u64 = 2_000;
 /// How long a device that lost its connection keeps its seat.
 const GRACE_MS: u64 = 60_000;
+/// How long a device is lost before it counts as away.
+const AWAY_MS: u64 = 20_000;
 /// Rooms of one device that are remembered over a restart.
 const ROOMS_NOTED_MAX: usize = 20;
 /// Comings and goings that a room tells in a second.
@@ -60,6 +65,8 @@ struct Seats {
     rooms: Vec<GroupId>,
     /// When its connection was lost, and when it was last heard on it; nothing while it is connected.
     lost: Option<(UnixMillis, UnixMillis)>,
+    /// Its rooms were told that it is away.
+    away: bool,
 }
 
 /// A live room.
@@ -109,6 +116,7 @@ pub(crate) struct RoomMessage {
     /// Of the server itself, or of somebody whom the app lets through always.
     pub(crate) never_dropped: bool,
     said: GroupSaid,
+    via: Via,
 }
 
 impl Rooms {
@@ -155,6 +163,11 @@ impl Room {
                 tips: PerSecond::default(),
             }),
         }
+    }
+
+    /// Whether the same was sent since.
+    pub(crate) fn has_sent(&self, key: &SendKey, since: UnixSeconds) -> bool {
+        lock(&self.state).dedupe.find(key, since).is_some()
     }
 
     /// How many users are in.
@@ -447,11 +460,14 @@ pub(crate) fn resume(
     inst_id: u32,
     connection: &Arc<Connection>,
 ) {
-    let (rooms, lost) = {
+    let (rooms, lost, was_away) = {
         let mut seats = lock(&app.rooms.seats);
         let Some(seats) = seats.get_mut(&(user.clone(), inst_id)) else { return };
-        (seats.rooms.clone(), seats.lost.take())
+        (seats.rooms.clone(), seats.lost.take(), std::mem::take(&mut seats.away))
     };
+    if was_away {
+        tell_away(node, app, user, &rooms, true);
+    }
     let heard = lost.map_or(node.now(), |(_, heard)| heard);
     let since = UnixMillis(heard.0.saturating_sub(RESUME_SLACK_MS));
     for group in rooms {
@@ -472,9 +488,45 @@ pub(crate) fn resume(
     }
 }
 
+/// Tells of users who have been away for a while.
+fn notice_away(node: &Node, app: &App, now: UnixMillis) {
+    let mut away = Vec::new();
+    {
+        let mut all = lock(&app.rooms.seats);
+        let is_due = |seats: &Seats| seats.lost.is_some_and(|(lost, _)| lost.0 + AWAY_MS <= now.0);
+        for ((user, _), seats) in all.iter_mut().filter(|(_, s)| !s.away && is_due(s)) {
+            seats.away = true;
+            away.push((user.clone(), seats.rooms.clone()));
+        }
+        if !away.is_empty() {
+            // Who has another device there is not away.
+            let present = all.iter().filter(|(_, seats)| seats.lost.is_none());
+            let present: HashSet<_> = present
+                .flat_map(|((user, _), seats)| seats.rooms.iter().map(move |room| (user, room)))
+                .collect();
+            for (user, rooms) in &mut away {
+                rooms.retain(|room| !present.contains(&(&*user, room)));
+            }
+        }
+    }
+    for (user, rooms) in away {
+        tell_away(node, app, &user, &rooms, false);
+    }
+}
+
+fn tell_away(node: &Node, app: &App, user: &UserId, rooms: &[GroupId], is_in: bool) {
+    for room in rooms.iter().filter_map(|room| app.rooms.find(room)) {
+        let group = lock(&room.state).group.clone();
+        node.publish(&Event::ViewerAway(ViewerMoved { group, user: user.clone(), is_in }));
+    }
+}
+
 /// Takes out devices that have not come back in time.
 pub(crate) fn end_grace(node: &Node, app: &App) {
     let now = node.now();
+    if app.wants(Command::OnMemberStateChange) {
+        notice_away(node, app, now);
+    }
     let is_over = |seats: &Seats| seats.lost.is_some_and(|(lost, _)| lost.0 + GRACE_MS <= now.0);
     // Taken away as they are found: a device that is back a moment later finds that it is out.
     let over: Vec<_> = lock(&app.rooms.seats).extract_if(|_, seats| is_over(seats)).collect();
@@ -537,8 +589,8 @@ pub(crate) fn send(
         name_card: String::new(),
         only_for: Vec::new(),
     };
-    let (group, priority) = (group.id.clone(), message.priority);
-    flow::admit_to_room(node, app, RoomMessage { group, priority, never_dropped, said });
+    let (group, priority, via) = (group.id.clone(), message.priority, Via::current());
+    flow::admit_to_room(node, app, RoomMessage { group, priority, never_dropped, said, via });
     // Others may have been faster to their places.
     let placed = lock(&room.state).dedupe.find(&key, UnixSeconds(0));
     Sent { time: now.seconds(), seq: placed.map_or(seq, |(_, seq)| seq) }
@@ -548,7 +600,9 @@ pub(crate) fn send(
 pub(crate) fn publish(node: &Node, app: &App, message: RoomMessage) {
     counted!("teahouse_messages_total", "kind" => "room").increment(1);
     if app.rooms.find(&message.group).is_some() {
-        node.publish(&Event::GroupMessage(Arc::new(message.said)));
+        let said = Event::GroupMessage(Arc::new(message.said));
+        // Webhooks are told when it has its place.
+        message.via.scope_now(|| node.publish_stored(&said));
     }
 }
 
@@ -572,6 +626,11 @@ pub(crate) fn deliver(node: &Node, app: &App, said: &GroupSaid, hand_on: impl Fn
     });
     state.remember(&piece, message, now);
     hand_on(piece);
+    drop(state);
+    if said.row.tip.is_none() && app.has_hooks() {
+        let told = hook::rows(node, &[Event::GroupMessage(Arc::new(said))]);
+        hook::gather(node, app.id(), told);
+    }
 }
 
 /// Hands something to the viewers that has no place among the messages of the room. Who comes back soon gets
@@ -656,6 +715,13 @@ fn tell_moving(
     (operator, users): (&str, &[UserId]),
     faces: &Arc<Faces>,
 ) {
+    if matches!(kind, TipKind::Joined | TipKind::Quit) {
+        let (group, is_in) = (lock(&room.state).group.clone(), kind == TipKind::Joined);
+        for user in users {
+            let (group, user) = (group.clone(), user.clone());
+            node.publish(&Event::ViewerMoved(ViewerMoved { group, user, is_in }));
+        }
+    }
     let (now, member_num, group) = {
         let mut state = lock(&room.state);
         let now = node.now().seconds();

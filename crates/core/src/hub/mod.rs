@@ -15,6 +15,7 @@ pub(crate) mod topic;
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, Weak};
 
@@ -116,6 +117,8 @@ pub struct Connection {
     pub platform: Platform,
     /// It takes compressed frames.
     pub compress: bool,
+    /// Where it comes from, as far as that is known.
+    pub ip: Option<IpAddr>,
     /// The shard of the server that owns the socket.
     shard: usize,
     queue: SendQueue,
@@ -254,12 +257,14 @@ impl Connection {
         compress: bool,
         shard: usize,
         queue_bytes_max: usize,
+        ip: Option<IpAddr>,
         now: UnixMillis,
     ) -> Arc<Self> {
         Arc::new(Self {
             instance,
             platform,
             compress,
+            ip,
             shard,
             queue: SendQueue::new(queue_bytes_max),
             topics: Mutex::default(),
@@ -846,7 +851,7 @@ mod tests {
     use super::*;
 
     fn connection(instance: &str) -> Arc<Connection> {
-        Connection::new(instance.into(), Platform::Web, false, 0, 100, UnixMillis(0))
+        Connection::new(instance.into(), Platform::Web, false, 0, 100, None, UnixMillis(0))
     }
 
     fn session(inst_id: u32) -> Session {

@@ -4,7 +4,13 @@ use super::NewMessage;
 use crate::dedupe::content_crc;
 use crate::rows::MessageRow;
 
-/// Sender, sequence, random and content.
+impl NewMessage {
+    pub(crate) fn content_crc(&self) -> u32 {
+        content_crc(self.body.as_json(), &self.cloud_custom_data)
+    }
+}
+
+/// Sender, sequence, random and content: what was sent, whatever a webhook has made of it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct SendKey {
     from_high: bool,
@@ -19,7 +25,7 @@ impl SendKey {
             from_high: message.ends.own_is_high(),
             seq: message.seq,
             random: message.random,
-            content_crc: content_crc(message.body.as_json(), &message.cloud_custom_data),
+            content_crc: message.asked_crc.unwrap_or_else(|| message.content_crc()),
         }
     }
 
@@ -28,7 +34,9 @@ impl SendKey {
             from_high: row.from_high,
             seq: row.seq,
             random: row.random,
-            content_crc: content_crc(&row.body, &row.cloud_custom_data),
+            content_crc: row
+                .asked_crc
+                .unwrap_or_else(|| content_crc(&row.body, &row.cloud_custom_data)),
         }
     }
 }

@@ -103,6 +103,7 @@ impl Draft {
             forbids: self.forbids,
             face,
             origin,
+            asked_crc: None,
         }
     }
 }

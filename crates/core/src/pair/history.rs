@@ -138,6 +138,7 @@ impl Stored {
                 ..SendControl::default()
             },
             is_sync: false,
+            is_rewritten: false,
             revoker_info: self.revoker_info(),
             msg_key: Some(self.key()),
         }

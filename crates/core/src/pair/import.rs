@@ -91,6 +91,7 @@ impl Imported {
             forbids: CallbackControl::ALL,
             face: self.face.clone(),
             origin: None,
+            asked_crc: None,
         }
     }
 }

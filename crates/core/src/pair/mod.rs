@@ -59,7 +59,8 @@ impl State for PairState {
                 | Home::User(..)
                 | Home::Group(..)
                 | Home::Directory(..)
-                | Home::Merged(..) => None,
+                | Home::Merged(..)
+                | Home::Hooks(_) => None,
             };
             // The head last: a commit of an earlier owner that is still on its way makes the head newer than
             // the version that was read before, which our first commit notices, and never older than a row.
@@ -170,6 +171,8 @@ pub(crate) struct NewMessage {
     pub(crate) forbids: CallbackControl,
     pub(crate) face: (String, String),
     pub(crate) origin: Option<u32>,
+    /// Of what was sent, if a webhook has made something else of it.
+    pub(crate) asked_crc: Option<u32>,
 }
 
 /// What a sender gets back, the first time and each time it repeats the send.
@@ -201,6 +204,14 @@ pub(crate) async fn send(
         })
     })
     .await
+}
+
+/// Whether `message` repeats a send within the duplicate window.
+pub(crate) async fn is_repeated(node: &Node, app: &App, message: &NewMessage) -> Outcome<bool> {
+    let (pair, key) = (message.ends.pair(), SendKey::of_message(message));
+    let since = node.now().seconds().minus_seconds(app.facts().settings.c2c_dedupe_s.into());
+    let entity = app.pairs.get(node, &pair, || Home::Pair(app.id(), pair)).await?;
+    Ok(entity.touch(|state| state.dedupe.find(&key, since).is_some()))
 }
 
 /// Changes a pair. After its first message both users find it in their lists when this returns.
@@ -311,6 +322,7 @@ fn row(message: &NewMessage, head: &PairRow, from_high: bool, time: UnixSeconds)
         counted_high: head.high.counted,
         offline_until: time.plus_seconds(message.life_s.into()).0,
         origin: message.origin.unwrap_or_default(),
+        asked_crc: message.asked_crc,
     }
 }
 
@@ -340,6 +352,7 @@ fn sent_event(app: SdkAppId, message: &NewMessage, time: UnixSeconds, ordinal: u
         sync_to_sender: message.sync_to_sender,
         ordinal,
         origin: message.origin,
+        rewritten: message.asked_crc.is_some(),
     }
 }
 

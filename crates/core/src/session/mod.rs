@@ -18,8 +18,9 @@ use crate::account::{self, UserState};
 use crate::app::App;
 use crate::caller::Identity;
 use crate::error::Outcome;
-use crate::event::{Event, LoggedIn};
+use crate::event::{Ending, Event, LoggedOut};
 use crate::group::room;
+use crate::hook::via::Via;
 use crate::hub::{CloseReason, Connection, Session};
 use crate::node::Node;
 use crate::presence;
@@ -172,12 +173,10 @@ pub async fn disconnected(node: &Arc<Node>, connection: &Arc<Connection>) {
     }
     let Session { app: id, user, inst_id, .. } = session;
     room::connection_lost(node, &app, &user, inst_id, connection.last_heard());
-    node.publish(&Event::LoggedOut(LoggedIn {
-        app: id,
-        user,
-        inst_id,
-        platform: connection.platform,
-    }));
+    let silent = connection.queue().closed() == Some(CloseReason::Silent);
+    let ending = if silent { Ending::TimeOut } else { Ending::LinkClose };
+    let gone = Event::LoggedOut(LoggedOut { app: id, user, inst_id, ending });
+    Via::of_connection(connection).scope_now(|| node.publish(&gone));
 }
 
 /// Keeps when a device was last heard, for an exact catch-up.

@@ -5,11 +5,13 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
+use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use serde_json::Value;
 use teahouse_core::caller::{Caller, Identity, Who};
 use teahouse_core::commands::registry;
 use teahouse_core::env::{Clock, Env, Random, Spawn};
+use teahouse_core::hook::{Endpoints, Post, PostError};
 use teahouse_core::hub::Connection;
 use teahouse_core::node::Node;
 use teahouse_proto::error::Error;
@@ -51,6 +53,16 @@ impl Spawn for Background {
     }
 }
 
+/// No application has a server.
+struct Nobody;
+
+impl Endpoints for Nobody {
+    fn post(&self, _: Post) -> BoxFuture<'static, Result<Bytes, PostError>> {
+        let problem = PostError::Unreachable("there is no network".to_owned());
+        Box::pin(std::future::ready(Err(problem)))
+    }
+}
+
 pub(crate) struct World {
     pub(crate) node: Arc<Node>,
     pub(crate) store: Arc<Memory>,
@@ -61,12 +73,18 @@ pub(crate) struct World {
 impl World {
     /// With the accounts alice and bob.
     pub(crate) async fn new(settings: &[(&str, &str)]) -> Self {
+        Self::with(settings, Arc::new(Nobody)).await
+    }
+
+    /// The same, with a server of the application.
+    pub(crate) async fn with(settings: &[(&str, &str)], endpoints: Arc<dyn Endpoints>) -> Self {
         let clock = Arc::new(TestClock(AtomicU64::new(START_MS)));
         let background = Arc::new(Background::default());
         let env = Env {
             clock: clock.clone(),
             random: Arc::new(Sequence(AtomicU64::new(1))),
             spawn: background.clone(),
+            endpoints,
             node_number: 1,
             shards: 1,
         };
@@ -93,9 +111,15 @@ impl World {
 
     /// Waits until nothing is done in the background.
     pub(crate) async fn finish(&self) {
-        let tasks = std::mem::take(&mut *self.background.0.lock().expect("no panic while held"));
-        for task in tasks {
-            task.await.expect("no panic in the background");
+        loop {
+            let tasks =
+                std::mem::take(&mut *self.background.0.lock().expect("no panic while held"));
+            if tasks.is_empty() {
+                return;
+            }
+            for task in tasks {
+                task.await.expect("no panic in the background");
+            }
         }
     }
 
@@ -119,7 +143,7 @@ impl World {
             tiny_id: TinyId(1),
             inst_id: 1,
             expires: UnixSeconds::MAX,
-            connection: Connection::new("test".into(), Platform::Web, false, 0, 1 << 20, now),
+            connection: Connection::new("test".into(), Platform::Web, false, 0, 1 << 20, None, now),
         };
         let served = self.node.registry().gateway(servcmd).expect("served");
         self.run(served.run(self.caller(Who::User(identity)), body)).await

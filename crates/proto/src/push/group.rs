@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::ser::{SerializeMap, Serializer};
 use serde::{Deserialize, Serialize};
 
-use super::{RevokerInfo, one_or_zero};
+use super::{RevokerInfo, is_false, one_or_zero};
 use crate::group::{ApplyJoinOption, CustomField, GroupType, InviteJoinOption, Priority, Switch};
 use crate::ids::{GroupId, TinyId, UserId};
 use crate::message::{MessageBody, SendControl};
@@ -83,6 +83,13 @@ pub struct GroupMessage<'a> {
     /// Left out when nothing is set.
     #[serde(skip_serializing_if = "SendControl::is_default")]
     pub send_msg_control: SendControl,
+    /// It says something else than was sent: the device that sent it replaces its own copy.
+    #[serde(
+        rename = "MsgModifiedFlag",
+        skip_serializing_if = "is_false",
+        serialize_with = "one_or_zero"
+    )]
+    pub is_rewritten: bool,
     /// Who is mentioned.
     #[serde(skip_serializing_if = "<[GroupAt]>::is_empty")]
     pub group_at_info: &'a [GroupAt],

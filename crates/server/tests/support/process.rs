@@ -54,12 +54,22 @@ impl Server {
     /// Starts `teahouse serve` with `arguments` on a free port and waits until it is ready; `data` is
     /// its data directory, and its log is written beside that.
     pub(crate) async fn start(data: &Path, arguments: &[&str]) -> Self {
+        Self::start_with(data, arguments, &[]).await
+    }
+
+    /// The same, with these variables in its environment.
+    pub(crate) async fn start_with(
+        data: &Path,
+        arguments: &[&str],
+        environment: &[(&str, &Path)],
+    ) -> Self {
         let log = data.with_extension("log");
         let stderr = File::create(&log).expect("the log can be made");
         let mut process = Command::new(BINARY)
             .args(["serve", "--listen", "127.0.0.1:0", "--data"])
             .arg(data)
             .args(arguments)
+            .envs(environment.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(stderr)

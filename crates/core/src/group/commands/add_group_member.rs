@@ -4,9 +4,11 @@
 //!
 //! Callers: administrators, and members where the group's `InviteJoinOption` allows it.
 
+use std::collections::HashSet;
+
 use schemars::JsonSchema;
 use serde::Serialize;
-use teahouse_proto::group::Role;
+use teahouse_proto::group::{GroupType, Role};
 use teahouse_proto::ids::{GroupId, TinyId, UserId};
 use teahouse_proto::push::TipKind;
 
@@ -16,7 +18,9 @@ use crate::error::Outcome;
 use crate::group::membership::{self, Act, Moving};
 use crate::group::pendency::{Asking, PendencyType};
 use crate::group::rules::Invitation;
-use crate::group::{self, change_group};
+use crate::group::{self, GroupState, change_group};
+use crate::hook::table::Command;
+use crate::hook::{self, before};
 use crate::operation::Operation;
 use crate::request;
 
@@ -70,6 +74,8 @@ pub(crate) async fn run(caller: Caller, request: Request) -> Outcome<Response> {
     entity.read(|state| {
         state.rules()?.may_invite(standing(&caller, state), state.info()?.invite_option()).map(drop)
     })?;
+    let kind = entity.read(GroupState::kind)?;
+    let users = asked(&caller, id, kind, &operator, users).await?;
     let known = accounts(&caller, &users).await?;
     let fits = may_join_more(&caller, &users).await?;
     let faces = faces(&caller, &operator, &users).await?;
@@ -119,8 +125,29 @@ pub(crate) async fn run(caller: Caller, request: Request) -> Outcome<Response> {
         }
         Ok(results)
     })
-    .await?;
+    .await;
+    let results = membership::tell_full(node, app, id, results).await?;
     settle(&caller, id).await?;
     let added = |(member_account, result)| Added { member_account, result };
     Ok(Response { member_list: users.into_iter().zip(results).map(added).collect() })
+}
+
+/// Asks the app's webhook; answers with those whom it lets in.
+async fn asked(
+    caller: &Caller,
+    id: &GroupId,
+    kind: GroupType,
+    operator: &UserId,
+    users: Vec<UserId>,
+) -> Outcome<Vec<UserId>> {
+    let command = Command::BeforeInviteJoinGroup;
+    let answer = before::operation(caller, command, &hook::OF_GROUP, |body| {
+        body.put("GroupId", id)
+            .put("Type", kind.word())
+            .put("Operator_Account", operator)
+            .put_members("DestinationMembers", &users)
+    });
+    let refused = answer.await?.map(|answer| answer.refused_members).unwrap_or_default();
+    let refused: HashSet<&str> = refused.iter().map(String::as_str).collect();
+    Ok(users.into_iter().filter(|user| !refused.contains(user.as_str())).collect())
 }

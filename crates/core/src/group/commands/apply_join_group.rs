@@ -13,7 +13,9 @@ use crate::caller::{Caller, Identity, Who};
 use crate::error::Outcome;
 use crate::group::membership::{self, Act};
 use crate::group::pendency::{Asking, PendencyType};
-use crate::group::{self, change_group, room};
+use crate::group::{self, GroupState, change_group, room};
+use crate::hook::table::Command;
+use crate::hook::{self, before};
 use crate::operation::Operation;
 use crate::request;
 
@@ -49,6 +51,7 @@ pub(crate) async fn run(caller: Caller, request: Request) -> Outcome<Response> {
     let wording = request.apply_msg.unwrap_or_default();
     check_wording("ApplyMsg", &wording)?;
     let user = &identity.user;
+    ask(&caller, id, user).await?;
     let fits = may_join_more(&caller, std::slice::from_ref(user)).await?[0];
     let faces = faces(&caller, user, []).await?;
     let joined = change_group(node, app, id, |state, change| {
@@ -84,7 +87,8 @@ pub(crate) async fn run(caller: Caller, request: Request) -> Outcome<Response> {
         state.join_as_asked(&act, (user, identity.tiny_id), caller.origin(), change)?;
         Ok(Joined::In)
     })
-    .await?;
+    .await;
+    let joined = membership::tell_full(node, app, id, joined).await?;
     match joined {
         Joined::Asked => {
             settle(&caller, id).await?;
@@ -109,6 +113,20 @@ pub(crate) async fn run(caller: Caller, request: Request) -> Outcome<Response> {
             Ok(Response { huge_group_flag: Some(1), room_key: Some(id.to_string()), ..room })
         }
     }
+}
+
+/// Asks the app's webhook, if there is such a group.
+async fn ask(caller: &Caller, id: &GroupId, user: &UserId) -> Outcome<()> {
+    let (command, app) = (Command::BeforeApplyJoinGroup, caller.app());
+    if !app.wants(command) {
+        return Ok(());
+    }
+    let kind = group::group(caller.node(), app, id).await?.read(GroupState::kind)?;
+    before::operation(caller, command, &hook::OF_GROUP, |body| {
+        body.put("GroupId", id).put("Type", kind.word()).put("Requestor_Account", user)
+    })
+    .await?;
+    Ok(())
 }
 
 /// What became of it.

@@ -15,11 +15,14 @@ use super::{
     NamedMember, check_count, check_description, distinct, existing, faces, may_join_more, settle,
 };
 use crate::caller::Caller;
+use crate::conversation::groups::{self, GroupSummary};
 use crate::error::Outcome;
 use crate::group::custom::Declared;
 use crate::group::membership::Description;
 use crate::group::profile::{self, NewGroup};
 use crate::group::{room, rules};
+use crate::hook::table::Command;
+use crate::hook::{self, before};
 use crate::operation::Operation;
 use crate::request;
 
@@ -91,6 +94,7 @@ pub(crate) async fn run(caller: Caller, request: Request) -> Outcome<Response> {
     }
     let descriptions = descriptions(&request);
     let operator = super::operator(&caller, None)?;
+    ask(&caller, &request, owner.as_ref(), &members).await?;
     let named = members.iter().map(|(user, ..)| user);
     let faces = faces(&caller, &operator, named).await?;
     let owner_tiny_id = members.iter().find(|(user, ..)| owner.as_ref() == Some(user));
@@ -117,6 +121,36 @@ pub(crate) async fn run(caller: Caller, request: Request) -> Outcome<Response> {
     profile::create(node, app, &id, &new, &faces).await?;
     settle(&caller, &id).await?;
     Ok(Response { group_id: id, over_limit })
+}
+
+/// Asks the app's webhook.
+async fn ask(
+    caller: &Caller,
+    request: &Request,
+    owner: Option<&UserId>,
+    members: &[(UserId, TinyId, Role)],
+) -> Outcome<()> {
+    let command = Command::BeforeCreateGroup;
+    if !caller.app().wants(command) {
+        return Ok(());
+    }
+    let operator = super::operator(caller, None)?;
+    let founder = owner.unwrap_or(&operator);
+    let joined = groups::summaries(caller.node(), caller.app(), founder).await?;
+    let is_made = |summary: &&GroupSummary| {
+        summary.info.kind() == request.kind && summary.info.owner == founder.as_str()
+    };
+    let made = joined.iter().filter(is_made).count();
+    before::operation(caller, command, &hook::OF_GROUP, |body| {
+        body.put("Operator_Account", &operator)
+            .put("Owner_Account", owner.map_or("", UserId::as_str))
+            .put("Type", request.kind.word())
+            .put("Name", &request.name)
+            .put("CreateGroupNum", &made)
+            .put_members("MemberList", members.iter().map(|(user, ..)| user))
+    })
+    .await?;
+    Ok(())
 }
 
 fn owner(caller: &Caller, request: &Request) -> Outcome<Option<UserId>> {

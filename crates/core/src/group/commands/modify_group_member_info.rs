@@ -13,7 +13,7 @@ use crate::account::commands::Empty;
 use crate::caller::Caller;
 use crate::conversation;
 use crate::error::Outcome;
-use crate::event::{Event, ReceiveOptionChanged};
+use crate::event::{Event, MemberNamed, ReceiveOptionChanged};
 use crate::group::membership::{Act, Description};
 use crate::group::rules::{Standing, check_admins};
 use crate::group::{change_group, room};
@@ -96,6 +96,14 @@ pub(crate) async fn run(caller: Caller, request: Request) -> Outcome<Empty> {
         }
         if describes {
             state.describe(user, &description, change);
+            if let Some(card) = &request.name_card {
+                change.event(Event::MemberNamed(MemberNamed {
+                    group: act.group.clone(),
+                    user: user.clone(),
+                    name_card: card.clone(),
+                    operator: operator.to_string(),
+                }));
+            }
         }
         Ok(act.group)
     })

@@ -19,9 +19,13 @@ use super::{check_count, distinct, faces};
 use crate::account;
 use crate::admission;
 use crate::caller::Caller;
-use crate::error::Outcome;
-use crate::group::messages::{self, NewGroupMessage};
-use crate::group::{self, room};
+use crate::error::{Failure, Outcome};
+use crate::event::{Event, GroupSendFailed};
+use crate::group::messages::{self, NewGroupMessage, Sent};
+use crate::group::{self, flow, room};
+use crate::hook::before::Passage;
+use crate::hook::table::Command;
+use crate::hook::via::Via;
 use crate::operation::Operation;
 use crate::pair::commands::sendmsg::Elements;
 use crate::pair::rules;
@@ -92,20 +96,60 @@ const MENTIONS_MAX: usize = 30;
 const RECEIVERS_MAX: usize = 50;
 
 pub(crate) async fn run(caller: Caller, request: Request) -> Outcome<Response> {
-    let (node, app) = (caller.node(), caller.app());
     let id = request.group_id.clone();
     let (message, without_receipts) = accept(&caller, request).await?;
-    let group = admission::to_group(&caller, &id, &message).await?;
-    let sent = if room::is_room(group.kind) {
+    let silent = message.forbids.forbid_after_send;
+    let sent = Via::current().silenced(silent).scope(send(&caller, &id, &message)).await;
+    if let (Err(Failure::Refused(error)), false) = (&sent, silent) {
+        tell_failure(&caller, &id, &message, error).await?;
+    }
+    let sent = sent?;
+    let read_receipt_code = without_receipts.map(ErrorCode::number);
+    Ok(Response { msg_time: sent.time, msg_seq: sent.seq, read_receipt_code })
+}
+
+async fn send(caller: &Caller, id: &GroupId, message: &NewGroupMessage) -> Outcome<Sent> {
+    let (node, app) = (caller.node(), caller.app());
+    let group = admission::may_write(caller, id, message).await?;
+    let rewritten = match admission::ask_of_group(caller, &group, message).await? {
+        Passage::Send(rewritten) => rewritten,
+        // It has no place in the group.
+        Passage::Drop => return Ok(Sent { time: caller.now().seconds(), seq: 0 }),
+    };
+    let message = rewritten.as_ref().unwrap_or(message);
+    if room::is_room(group.kind) {
         let settings = &app.facts().settings;
         let never_dropped = settings.room_never_dropped.0.contains(&message.from);
         caller.end_turn();
-        room::send(node, app, &group, &message, never_dropped)
-    } else {
-        messages::send(node, app, &id, &message, || caller.end_turn()).await?
-    };
-    let read_receipt_code = without_receipts.map(ErrorCode::number);
-    Ok(Response { msg_time: sent.time, msg_seq: sent.seq, read_receipt_code })
+        return Ok(room::send(node, app, &group, message, never_dropped));
+    }
+    flow::admit(node, app, id, message.priority).await?;
+    messages::send(node, app, id, message, || caller.end_turn()).await
+}
+
+/// Tells a webhook of a message that was refused, if there is such a group.
+async fn tell_failure(
+    caller: &Caller,
+    id: &GroupId,
+    message: &NewGroupMessage,
+    error: &Error,
+) -> Outcome<()> {
+    let (node, app) = (caller.node(), caller.app());
+    if !app.wants(Command::SendGroupException) {
+        return Ok(());
+    }
+    let entity = group::group(node, app, id).await?;
+    let Ok(group) = entity.read(|state| state.reference(app.id(), id)) else { return Ok(()) };
+    node.publish(&Event::GroupSendFailed(GroupSendFailed {
+        group,
+        from: message.from.clone(),
+        random: message.random,
+        online_only: message.online_only,
+        body: message.body.clone(),
+        cloud_custom_data: message.cloud_custom_data.clone(),
+        error: (error.number(), error.info.to_string()),
+    }));
+    Ok(())
 }
 
 /// Checks what the request says. Also why the message goes without receipts, if it does and asks for them.
@@ -171,6 +215,8 @@ async fn accept(
         mentions,
         to,
         origin: caller.origin(),
+        asked_crc: None,
+        forbids: request.forbid_callback_control.unwrap_or_default(),
     };
     Ok((message, without_receipts))
 }

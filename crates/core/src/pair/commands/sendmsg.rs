@@ -19,9 +19,10 @@ use crate::admission;
 use crate::caller::Caller;
 use crate::conversation::options;
 use crate::error::Outcome;
+use crate::hook::before::Passage;
 use crate::operation::Operation;
 use crate::pair::draft::{Asked, Draft};
-use crate::pair::{self, NewMessage, rules};
+use crate::pair::{self, NewMessage, Sent, rules};
 use crate::request;
 
 pub(crate) const OPERATION: Operation<Request, Response> =
@@ -125,7 +126,13 @@ pub(crate) struct Response {
 pub(crate) async fn run(caller: Caller, request: Request) -> Outcome<Response> {
     let message = accept(&caller, request).await?;
     let (node, app) = (caller.node(), caller.app());
-    let sent = pair::send(node, app, &message, || caller.end_turn()).await?;
+    let sent = match admission::ask_of_pair(&caller, &message).await? {
+        Passage::Send(rewritten) => {
+            let message = rewritten.as_ref().unwrap_or(&message);
+            pair::send(node, app, message, || caller.end_turn()).await?
+        }
+        Passage::Drop => Sent { time: caller.now().seconds() },
+    };
     let key = MsgKey { seq: message.seq, random: message.random, time: sent.time };
     Ok(Response { msg_time: sent.time, msg_key: key.to_string() })
 }

@@ -5,14 +5,16 @@
 //! of several who add the same target at once, a few may come in beyond that.
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use teahouse_proto::error::ErrorCode;
 use teahouse_proto::ids::UserId;
 
-use super::{Results, desk};
+use super::{Denied, Results, desk};
 use crate::account;
 use crate::caller::Caller;
 use crate::error::Outcome;
+use crate::hook::table::Command;
+use crate::hook::via::Via;
 use crate::operation::Operation;
 use crate::profile;
 use crate::relation::book::Book;
@@ -87,10 +89,49 @@ pub(crate) async fn run(caller: Caller, request: Request) -> Outcome<Results> {
         both: request.add_type != Some(AddType::Single),
         now: caller.now().seconds().0,
     };
-    let targets: Vec<(String, NewFriend)> =
+    let mut targets: Vec<(String, NewFriend)> =
         request.add_friend_item.into_iter().map(|item| (item.to_account.clone(), item)).collect();
+    let denied = ask(&caller, &user, &targets, &how).await?;
+    let all = targets.iter().map(|(to, _)| to.clone()).collect();
+    targets.retain(|(to, _)| denied.allows(to));
     let add = |book: &mut Book, peer: &Peer, item: &NewFriend| add(book, peer, item, &how);
-    Ok(desk(&caller, &user).each(&targets, add).await?.into())
+    let via = Via { forced: how.forced, ..Via::current() };
+    let outcomes = via.scope(desk(&caller, &user).each(&targets, add)).await?;
+    Ok(denied.results(all, outcomes))
+}
+
+/// Asks the app's webhook.
+async fn ask(
+    caller: &Caller,
+    user: &UserId,
+    targets: &[(String, NewFriend)],
+    how: &How<'_>,
+) -> Outcome<Denied> {
+    #[derive(Serialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Item<'a> {
+        #[serde(rename = "To_Account")]
+        to_account: &'a str,
+        remark: &'a str,
+        group_name: &'a str,
+        add_source: &'a str,
+        add_wording: &'a str,
+    }
+    Denied::ask(caller, Command::PrevFriendAdd, |body| {
+        let items = targets.iter().map(|(to, item)| Item {
+            to_account: to,
+            remark: item.remark.as_deref().unwrap_or_default(),
+            group_name: item.group_name.as_deref().unwrap_or_default(),
+            add_source: &item.add_source,
+            add_wording: item.add_wording.as_deref().unwrap_or_default(),
+        });
+        body.put("Requester_Account", user)
+            .put("From_Account", user)
+            .put("FriendItem", &items.collect::<Vec<_>>())
+            .put("AddType", if how.both { "Add_Type_Both" } else { "Add_Type_Single" })
+            .put("ForceAddFlags", &u8::from(how.forced))
+    })
+    .await
 }
 
 fn add(book: &mut Book, peer: &Peer, item: &NewFriend, how: &How<'_>) -> ItemOutcome {

@@ -4,13 +4,14 @@
 //! asker into the user's, too.
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use teahouse_proto::error::ErrorCode;
 use teahouse_proto::ids::UserId;
 
-use super::{Results, desk};
+use super::{Denied, Results, desk};
 use crate::caller::Caller;
 use crate::error::Outcome;
+use crate::hook::table::Command;
 use crate::operation::Operation;
 use crate::relation::book::Book;
 use crate::relation::{ItemOutcome, Peer, check_batch, owner, tags};
@@ -49,7 +50,7 @@ pub(crate) struct Answer {
 }
 
 /// What a user says to a friend request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 enum Action {
     #[serde(rename = "Response_Action_Agree")]
     Agree,
@@ -66,14 +67,42 @@ pub(crate) async fn run(caller: Caller, request: Request) -> Outcome<Results> {
     check_batch("ResponseFriendItem", request.response_friend_item.len(), ANSWERS_MAX)?;
     let settings = &caller.app().facts().settings;
     let now = caller.now().seconds();
-    let targets: Vec<(String, Answer)> = request
+    let mut targets: Vec<(String, Answer)> = request
         .response_friend_item
         .into_iter()
         .map(|answer| (answer.to_account.clone(), answer))
         .collect();
     let respond =
         |book: &mut Book, peer: &Peer, answer: &Answer| respond(book, peer, answer, settings, now);
-    Ok(desk(&caller, &user).each(&targets, respond).await?.into())
+    let denied = ask(&caller, &user, &targets).await?;
+    let all = targets.iter().map(|(to, _)| to.clone()).collect();
+    targets.retain(|(to, _)| denied.allows(to));
+    Ok(denied.results(all, desk(&caller, &user).each(&targets, respond).await?))
+}
+
+/// Asks the app's webhook.
+async fn ask(caller: &Caller, user: &UserId, targets: &[(String, Answer)]) -> Outcome<Denied> {
+    #[derive(Serialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Item<'a> {
+        #[serde(rename = "To_Account")]
+        to_account: &'a str,
+        remark: &'a str,
+        tag_name: &'a str,
+        response_action: Action,
+    }
+    Denied::ask(caller, Command::PrevFriendResponse, |body| {
+        let items = targets.iter().map(|(to, answer)| Item {
+            to_account: to,
+            remark: answer.remark.as_deref().unwrap_or_default(),
+            tag_name: answer.tag_name.as_deref().unwrap_or_default(),
+            response_action: answer.response_action,
+        });
+        body.put("Requester_Account", user)
+            .put("From_Account", user)
+            .put("ResponseFriendItem", &items.collect::<Vec<_>>())
+    })
+    .await
 }
 
 fn respond(

@@ -22,13 +22,20 @@ pub(crate) mod pendency_delete;
 pub(crate) mod pendency_get;
 pub(crate) mod pendency_report;
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::rules::Refusal;
 use crate::caller::Caller;
+use crate::error::Outcome;
+use crate::hook::before;
+use crate::hook::body::Body;
+use crate::hook::table::Command;
 use crate::relation::ItemOutcome;
 use crate::relation::book::Desk;
+use teahouse_proto::error::{AppCode, ErrorCode};
 use teahouse_proto::ids::UserId;
 
 /// What became of each target of a batch.
@@ -91,4 +98,61 @@ pub(crate) enum DeleteType {
 /// The desk of `user` for a caller's request.
 pub(crate) fn desk<'a>(caller: &'a Caller, user: &'a UserId) -> Desk<'a> {
     Desk { node: caller.node(), app: caller.app(), user, origin: caller.origin() }
+}
+
+/// What the app's webhook refuses of a batch, by target.
+#[derive(Default)]
+pub(crate) struct Denied(BTreeMap<String, (i32, String)>);
+
+impl Denied {
+    /// Asks the webhook. Backends do as they like, and whom it does not name may be.
+    pub(crate) async fn ask(
+        caller: &Caller,
+        command: Command,
+        body_of: impl FnOnce(Body) -> Body,
+    ) -> Outcome<Self> {
+        if caller.is_admin() {
+            return Ok(Self::default());
+        }
+        let answer = before::ask(caller, command, body_of).await?;
+        let items = answer.filter(|answer| answer.error_code == 0).map(|answer| answer.result_item);
+        let denied = items.unwrap_or_default().into_iter().filter(|item| item.result_code != 0);
+        let named = denied.map(|item| {
+            // Another number than those that are the application's would be taken for one of ours.
+            let own = AppCode::within(&AppCode::RELATION, item.result_code);
+            let code = own.map_or(ErrorCode::RefusedByHook.number(), AppCode::number);
+            (item.to_account, (code, item.result_info))
+        });
+        Ok(Self(named.collect()))
+    }
+
+    /// Whether something is to become of a target.
+    pub(crate) fn allows(&self, target: &str) -> bool {
+        !self.0.contains_key(target)
+    }
+
+    /// The results of the whole batch, in the order of the request.
+    pub(crate) fn results(self, all: Vec<String>, outcomes: Vec<(String, ItemOutcome)>) -> Results {
+        if self.0.is_empty() {
+            return outcomes.into();
+        }
+        let mut outcomes = outcomes.into_iter();
+        let mut results = Results { result_item: Vec::new(), fail_account: Vec::new() };
+        for target in all {
+            let item = match self.0.get(&target) {
+                Some((code, info)) => {
+                    ItemResult { to_account: target, result_code: *code, result_info: info.clone() }
+                }
+                None => match outcomes.next() {
+                    Some((to, outcome)) => ItemResult::new(to, &outcome),
+                    None => continue,
+                },
+            };
+            if item.result_code != 0 {
+                results.fail_account.push(item.to_account.clone());
+            }
+            results.result_item.push(item);
+        }
+        results
+    }
 }

@@ -86,7 +86,7 @@ pub(crate) async fn run(caller: Caller, _: Request) -> Outcome<Response> {
     let (node, app) = (caller.node(), caller.app());
     let settings = &app.facts().settings;
     let user = &proof.user;
-    let (tiny_id, inst_id) = account::change_user(node, app, user, |state, change| {
+    let (tiny_id, inst_id, kicked) = account::change_user(node, app, user, |state, change| {
         // Checked before, but a kick may have come since.
         let inst_id = match proof.by {
             By::Signature(issued_at) => {
@@ -101,8 +101,8 @@ pub(crate) async fn run(caller: Caller, _: Request) -> Outcome<Response> {
             By::Token(..) => return Err(ErrorCode::SessionInvalid.into()),
         };
         let tiny_id = state.tiny_id().ok_or(ErrorCode::SessionInvalid)?;
-        kick_excluded(state, &caller, user, inst_id, change)?;
-        Ok((tiny_id, inst_id))
+        let kicked = kick_excluded(state, &caller, user, inst_id, change)?;
+        Ok((tiny_id, inst_id, kicked))
     })
     .await?;
     remember_old_connection(&caller, user, inst_id).await?;
@@ -156,6 +156,7 @@ pub(crate) async fn run(caller: Caller, _: Request) -> Outcome<Response> {
         user: user.clone(),
         inst_id,
         platform: connection.platform,
+        kicked,
     }));
     Ok(Response {
         a2_key,
@@ -265,7 +266,7 @@ fn forget_oldest(devices: &mut Vec<DeviceRow>) -> Vec<u32> {
     devices.drain(..surplus).map(|device| device.inst_id).collect()
 }
 
-/// Ends the logins that exclude this one. A device that comes back is checked too: it may have been
+/// Ends the logins that exclude this one; answers with their platforms. A device that comes back is checked too: it may have been
 /// logged out since its request was accepted.
 fn kick_excluded(
     state: &mut UserState,
@@ -273,7 +274,7 @@ fn kick_excluded(
     user: &UserId,
     inst_id: u32,
     change: &mut Change,
-) -> Outcome<()> {
+) -> Outcome<Vec<Platform>> {
     let own = state.devices.devices.iter().find(|device| device.inst_id == inst_id);
     let Some(own) = own.filter(|device| device.is_logged_in()).map(as_device) else {
         return Err(Error::new(ErrorCode::SessionInvalid).into());
@@ -287,8 +288,10 @@ fn kick_excluded(
         .collect();
     let out = policy::displaced(&caller.app().facts().settings, &others, &own);
     if out.is_empty() {
-        return Ok(());
+        return Ok(Vec::new());
     }
+    let is_out = |device: &&Device| out.iter().any(|(inst_id, _)| *inst_id == device.inst_id);
+    let platforms = others.iter().filter(is_out).map(|device| device.platform).collect();
     for reason in [KickType::MultipleAccount, KickType::MultipleDevice] {
         let devices: Vec<u32> =
             out.iter().filter(|(_, why)| *why == reason).map(|(inst_id, _)| *inst_id).collect();
@@ -311,7 +314,7 @@ fn kick_excluded(
         }
     }
     state.put_devices(change);
-    Ok(())
+    Ok(platforms)
 }
 
 fn as_device(row: &DeviceRow) -> Device {

@@ -6,7 +6,7 @@ use crate::account;
 use crate::account::commands::Empty;
 use crate::caller::{Caller, Who};
 use crate::error::Outcome;
-use crate::event::{Event, LoggedIn};
+use crate::event::{Ending, Event, LoggedOut};
 use crate::group::room;
 use crate::operation::Operation;
 use crate::request;
@@ -33,13 +33,13 @@ pub(crate) async fn run(caller: Caller, _: Request) -> Outcome<Empty> {
         Ok(())
     })
     .await?;
-    if let Some(connection) = node.hub().logout_device(app.id(), &identity.user, identity.inst_id) {
+    if node.hub().logout_device(app.id(), &identity.user, identity.inst_id).is_some() {
         room::leave_all(node, app, &identity.user, identity.inst_id);
-        node.publish(&Event::LoggedOut(LoggedIn {
+        node.publish(&Event::LoggedOut(LoggedOut {
             app: app.id(),
             user: identity.user.clone(),
             inst_id: identity.inst_id,
-            platform: connection.platform,
+            ending: Ending::Logout,
         }));
     }
     Ok(Empty {})
