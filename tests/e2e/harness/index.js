@@ -1,11 +1,13 @@
 /** Everything a test file needs. */
 import { after } from 'node:test';
 import { stopClients } from './client.js';
+import { stopEndpoints } from './endpoint.js';
 import { stopProxies } from './proxy.js';
 import { stopServers } from './server.js';
 
 export { DEADLINE_MS, FRIENDSHIP_SDKS, SDKS, SdkError, conversationID } from './client.js';
 export { CLIENT_ELEMENTS, REST_ELEMENTS } from './elements.js';
+export { OK, startEndpoint } from './endpoint.js';
 export * from './groups.js';
 export { storedTexts } from './history.js';
 export { startProxy } from './proxy.js';
@@ -19,6 +21,7 @@ export function cleanUpAfterwards() {
     await stopClients();
     await stopProxies();
     await stopServers();
+    await stopEndpoints();
   });
 }
 
