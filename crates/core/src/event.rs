@@ -241,8 +241,8 @@ impl Event {
             Self::MessagesConfirmed(confirmed) => {
                 confirmed.messages.first().map_or(SdkAppId(0), |message| message.app)
             }
-            Self::ExtensionsChanged(changed) => changed.message.app,
-            Self::ReactionsChanged(changed) => changed.message.app,
+            Self::ExtensionsChanged(changed) => changed.message.app(),
+            Self::ReactionsChanged(changed) => changed.message.app(),
             Self::MessagesRead(read) => read.app,
             Self::AllRead(read) => read.app,
             Self::PeerOptionChanged(changed) => changed.app,
@@ -278,6 +278,9 @@ impl Event {
             Self::GroupNotified(notified) => notified.group.app,
             Self::AttributesChanged(changed) => changed.group.app,
             Self::CountersChanged(changed) => changed.group.app,
+            Self::BanChanged(changed) => changed.group.app,
+            Self::ReadersCounted(counted) => counted.group.app,
+            Self::PinChanged(changed) => changed.said.group.app,
         }
     }
 }
@@ -422,6 +425,16 @@ pub enum AttachedTo {
         /// Members who see it, if not all do.
         only_for: Option<Vec<UserId>>,
     },
+}
+
+impl AttachedTo {
+    /// The app of the message.
+    pub(crate) fn app(&self) -> SdkAppId {
+        match self {
+            Self::C2c(message) => message.app,
+            Self::Group { group, .. } => group.app,
+        }
+    }
 }
 
 /// See [`Event::ExtensionsChanged`].

@@ -70,6 +70,7 @@ commands! {
     AfterRecallGroup = "Group.CallbackAfterRecallMsg" After;
     AfterMemberFieldChanged = "Group.CallbackAfterMemberFieldChanged" After;
     AfterGroupAttrChanged = "Group.CallbackAfterGroupAttrChanged" After;
+    AfterGroupExtension = "Group.CallbackAfterGroupMsgExtension" After;
     AfterChangeGroupOwner = "Group.CallbackAfterChangeGroupOwner" After;
     OnMemberStateChange = "Group.CallbackOnMemberStateChange" After;
 }

@@ -11,9 +11,9 @@ use super::post::Client;
 use super::table::Command;
 use super::via::{Via, platform_word};
 use crate::event::{
-    AttributesChanged, DevicesKicked, Ending, Event, ExtensionsChanged, FollowKind, GroupCreated,
-    GroupDismissed, GroupSendFailed, MembersJoined, MembersLeft, MessageName, MessageSent,
-    OwnerChanged, RelationChange, RelationsChanged,
+    AttachedTo, AttributesChanged, DevicesKicked, Ending, Event, ExtensionsChanged, FollowKind,
+    GroupCreated, GroupDismissed, GroupSendFailed, MembersJoined, MembersLeft, MessageName,
+    MessageSent, OwnerChanged, RelationChange, RelationsChanged,
 };
 use crate::group::message::{GroupRef, GroupSaid};
 use crate::rows::ChangedRow;
@@ -168,7 +168,10 @@ impl Teller<'_> {
             | Event::JoinAnswered(_)
             | Event::GroupNotified(_)
             | Event::CountersChanged(_)
-            | Event::GroupMessageModified(_) => {}
+            | Event::GroupMessageModified(_)
+            | Event::BanChanged(_)
+            | Event::ReadersCounted(_)
+            | Event::PinChanged(_) => {}
         }
     }
 
@@ -249,20 +252,28 @@ impl Teller<'_> {
             value: &'a str,
             seq: u64,
         }
-        let message = &changed.message;
-        let values = changed.values.iter();
+        let told = &changed.told;
+        let values = told.values.iter();
         let values: Vec<_> =
             values.map(|(key, value, seq)| Extension { key, value, seq: *seq }).collect();
-        self.add(
-            Command::AfterC2cExtension,
-            || pair_lane(&message.from, &message.to),
-            |body| {
-                message_of_pair(body, message)
-                    .put("OperateType", &(changed.change as u32))
-                    .put("ExtensionList", &values)
-                    .put("Seq", &changed.last)
-            },
-        );
+        let fields = |body: Body| {
+            body.put("OperateType", &(told.change as u32))
+                .put("ExtensionList", &values)
+                .put("Seq", &told.last)
+        };
+        match &changed.message {
+            AttachedTo::C2c(message) => {
+                let lane = || pair_lane(&message.from, &message.to);
+                self.add(Command::AfterC2cExtension, lane, |body| {
+                    fields(message_of_pair(body, message))
+                });
+            }
+            AttachedTo::Group { group, message, .. } => {
+                self.group(Command::AfterGroupExtension, group, |body| {
+                    fields(body.put("MsgSeq", &message.seq))
+                });
+            }
+        }
     }
 
     fn read(&mut self, reader: &UserId, peer: &UserId, time: UnixSeconds) {

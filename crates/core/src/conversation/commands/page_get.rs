@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use teahouse_proto::group::GroupType;
-use teahouse_proto::ids::{GroupId, UserId};
+use teahouse_proto::ids::{GroupId, TinyId, UserId};
 use teahouse_proto::push::{EVENT_TIP, MSG_FLAG_RECALLED, PLACE_RECALLED, standard_marks};
 use teahouse_proto::time::{UnixMillis, UnixSeconds};
 

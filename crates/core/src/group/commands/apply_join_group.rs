@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use teahouse_proto::error::{Error, ErrorCode};
 use teahouse_proto::group::ApplyJoinOption;
-use teahouse_proto::ids::GroupId;
+use teahouse_proto::ids::{GroupId, UserId};
 
 use super::{check_wording, faces, may_join_more, settle};
 use crate::caller::{Caller, Identity, Who};

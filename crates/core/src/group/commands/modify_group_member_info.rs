@@ -96,7 +96,7 @@ pub(crate) async fn run(caller: Caller, request: Request) -> Outcome<Empty> {
         }
         if describes {
             state.describe(user, &description, change);
-            if let Some(card) = &request.name_card {
+            if let Some(card) = &description.name_card {
                 change.event(Event::MemberNamed(MemberNamed {
                     group: act.group.clone(),
                     user: user.clone(),

@@ -11,6 +11,7 @@ use teahouse_proto::platform::Platform;
 use teahouse_proto::push::{ExtensionChange, GroupAttribute};
 
 use super::*;
+use crate::attached::extensions;
 use crate::event::{
     AccountRef, AllRead, FollowChange, GroupMessagesRecalled, LoggedIn, LoggedOut, MemberNamed,
     MessageWithdrawn, MessagesRead, ProfileChanged, RoleChanged, ViewerMoved,
@@ -169,6 +170,12 @@ fn check(
     seen.insert(command.word());
 }
 
+fn extended(message: AttachedTo) -> Event {
+    let values = vec![("k".to_owned(), "v".to_owned(), 4)];
+    let told = extensions::Told { change: ExtensionChange::Set, values, last: 4, cleared: 0 };
+    Event::ExtensionsChanged(Arc::new(ExtensionsChanged { message, told, origin: None }))
+}
+
 #[test]
 fn every_webhook_after_an_event_has_its_body() {
     let mut seen = BTreeSet::new();
@@ -206,14 +213,7 @@ fn every_webhook_after_an_event_has_its_body() {
     }));
     let fields = r#""From_Account":"alice","To_Account":"bob","MsgKey":"1_2_3""#;
     is(event, &quiet, Command::AfterC2cWithdraw, Some("bob"), fields);
-    let event = Event::ExtensionsChanged(Arc::new(ExtensionsChanged {
-        message: name(),
-        change: ExtensionChange::Set,
-        values: vec![("k".to_owned(), "v".to_owned(), 4)],
-        last: 4,
-        cleared: 0,
-        origin: None,
-    }));
+    let event = extended(AttachedTo::C2c(name()));
     let fields = concat!(
         r#""From_Account":"alice","To_Account":"bob","MsgKey":"1_2_3","OperateType":1,"#,
         r#""ExtensionList":[{"Key":"k","Value":"v","Seq":4}],"Seq":4"#
@@ -306,6 +306,7 @@ fn every_webhook_after_an_event_has_its_body() {
         operator: "alice".to_owned(),
         kicked: true,
         reason: String::new(),
+        silent: false,
         origin: None,
     });
     let fields = concat!(
@@ -341,6 +342,7 @@ fn every_webhook_after_an_event_has_its_body() {
         owner: "alice".to_owned(),
         members: vec![user("alice")],
         operator: "alice".to_owned(),
+        recycled: false,
     });
     let fields = concat!(
         r#""GroupId":"@TGS#1","Type":"Public","Owner_Account":"alice","Name":"Tea","#,
@@ -403,6 +405,13 @@ fn every_webhook_after_an_event_has_its_body() {
         r#""MsgSeqList":[{"MsgSeq":5}]"#
     );
     is(event, &quiet, Command::AfterRecallGroup, None, fields);
+    let message = said(GroupType::Public, &[]).name();
+    let event = extended(AttachedTo::Group { group: public(), message, only_for: None });
+    let fields = concat!(
+        r#""GroupId":"@TGS#1","Type":"Public","MsgSeq":5,"OperateType":1,"#,
+        r#""ExtensionList":[{"Key":"k","Value":"v","Seq":4}],"Seq":4"#
+    );
+    is(event, &quiet, Command::AfterGroupExtension, None, fields);
     let event = Event::OwnerChanged(OwnerChanged {
         group: public(),
         before: "alice".to_owned(),
@@ -506,6 +515,7 @@ fn long_lists_are_cut() {
         owner: String::new(),
         members,
         operator: "a".to_owned(),
+        recycled: false,
     });
     let told = all(&[dismissed], &Via::default());
     assert_eq!(told[0].body.matches("Member_Account").count(), MEMBERS_MAX);
