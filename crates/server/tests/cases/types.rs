@@ -39,7 +39,8 @@ struct Row {
 #[derive(Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct Outcome {
-    reply: Option<Value>,
+    /// JSON text.
+    reply: Option<String>,
     error: Option<i64>,
 }
 
@@ -132,10 +133,7 @@ impl Row {
         let given = made(kind).into_iter().chain(given.iter().cloned()).collect::<Vec<Value>>();
         let given = steps(&given, &BTreeMap::new())?;
         let with_group = |step| Step::With { step: Box::new(step), with: with.clone() };
-        let fill = |value: Value| match value {
-            Value::String(text) => Value::String(text.replace("{{group}}", group)),
-            other => other,
-        };
+        let fill = |text: &str| Value::from(text.replace("{{group}}", group));
         Ok(Case {
             file: FILE.to_owned(),
             name: format!("{}, {kind}: {what}", self.name),
@@ -145,8 +143,8 @@ impl Row {
                 operation: self.call.clone(),
                 face,
                 caller: Some(caller.to_owned()),
-                body: Some(fill(Value::from(self.body.clone()))),
-                reply: outcome.reply.map(fill),
+                body: Some(fill(&self.body)),
+                reply: outcome.reply.as_deref().map(fill),
                 error: outcome.error,
                 ..Call::default()
             },
