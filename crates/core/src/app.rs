@@ -55,6 +55,8 @@ pub struct App {
     pub(crate) merged: Cache<u32, merged::DayState>,
     /// Conversations that messages of another system are written into.
     pub(crate) imports: Turns<PairKey>,
+    /// Groups likewise.
+    pub(crate) group_imports: Turns<GroupId>,
     pub(crate) rooms: Rooms,
     pub(crate) marks: Marks<UserId, Mark>,
     pub(crate) group_marks: Marks<GroupId, GroupMark>,
@@ -103,6 +105,7 @@ impl App {
             groups: Cache::new(GROUPS_IN_MEMORY),
             merged: Cache::new(merged::DAYS_IN_MEMORY),
             imports: Turns::default(),
+            group_imports: Turns::default(),
             rooms: Rooms::default(),
             marks: Marks::default(),
             group_marks: Marks::default(),

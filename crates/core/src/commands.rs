@@ -23,9 +23,10 @@ use crate::group::commands::{
     group_msg_get, group_msg_get_simple, group_msg_recall, group_msg_receipt, group_reaction_add,
     group_reaction_del, group_reaction_iterate, group_reaction_multi_stat, group_set_key_values,
     handle_apply_join_group, handle_invite_join_group, handle_invite_join_permission_group,
-    modify_group_attr, modify_group_base_info, modify_group_member_info, modify_group_msg,
-    msg_read_report, pin_message, quit_group, send_group_msg, send_group_system_notification,
-    set_group_attr, unban_group_member, unpin_message, update_group_counter,
+    import_group, import_group_member, import_group_msg, modify_group_attr, modify_group_base_info,
+    modify_group_member_info, modify_group_msg, msg_read_report, pin_message, quit_group,
+    send_group_msg, send_group_system_notification, set_group_attr, set_unread_msg_num,
+    unban_group_member, unpin_message, update_group_counter,
 };
 use crate::merged::commands::{get_relay_json_msg, save_relay_json_msg};
 use crate::mute::commands::{getnospeaking, setnospeaking};
@@ -194,6 +195,11 @@ pub fn registry() -> Registry {
         .on(forbid_send_msg::OPERATION, forbid_send_msg::run)
         .on(get_group_muted_account::OPERATION, get_group_muted_account::run)
         .on(get_group_shutted_uin::OPERATION, get_group_shutted_uin::run)
+        // groups of other systems
+        .on(import_group::OPERATION, import_group::run)
+        .on(import_group_msg::OPERATION, import_group_msg::run)
+        .on(import_group_member::OPERATION, import_group_member::run)
+        .on(set_unread_msg_num::OPERATION, set_unread_msg_num::run)
         // group messages
         .on(send_group_msg::OPERATION, send_group_msg::run)
         .on(send_group_system_notification::OPERATION, send_group_system_notification::run)

@@ -105,14 +105,19 @@ async fn first_uncut(node: &Node, app: &App, cut: Cut) -> Outcome<u32> {
     Ok(created.max(node.cut_day(app, cut).await? + 1))
 }
 
-/// The day under whose entry a one-to-one message of a second is found again when it is too old. Of days that
-/// have been cut, or will be next, it is a later one: what is written into the past is cut with that.
-pub(crate) async fn listed_day(node: &Node, app: &App, time: UnixSeconds) -> Outcome<u32> {
-    let first_kept = match Cut::Pairs.kept_days(&app.facts().settings) {
+/// The day under whose entry a message of a second is found again when it is too old. Of days that have been
+/// cut, or will be next, it is a later one: what is written into the past is cut with that.
+pub(crate) async fn listed_day(
+    node: &Node,
+    app: &App,
+    cut: Cut,
+    time: UnixSeconds,
+) -> Outcome<u32> {
+    let first_kept = match cut.kept_days(&app.facts().settings) {
         0 => 0,
         kept => day_of(node.now().seconds()).saturating_sub(kept),
     };
-    Ok(day_of(time).max(first_uncut(node, app, Cut::Pairs).await?).max(first_kept))
+    Ok(day_of(time).max(first_uncut(node, app, cut).await?).max(first_kept))
 }
 
 async fn cut_day(node: &Arc<Node>, app: &Arc<App>, kind: History, day: u32) -> Outcome<()> {

@@ -1398,6 +1398,12 @@ pub(crate) struct GroupIndexRow {
     /// Number of the receive option.
     #[prost(uint32, tag = "9")]
     pub(crate) receive_option: u32,
+    /// Imported messages that are unread, because an import says so: the head does not count them.
+    #[prost(uint64, tag = "40")]
+    pub(crate) unread_imported: u64,
+    /// They end with this one.
+    #[prost(uint64, tag = "41")]
+    pub(crate) unread_through: u64,
 }
 
 /// `Home::Group`, head: under 256 bytes, rewritten by each message. Kept as a tombstone when the group is
@@ -1454,6 +1460,9 @@ pub(crate) struct GroupHeadRow {
     /// Members do not see messages up to this one.
     #[prost(uint64, tag = "24")]
     pub(crate) cleared: u64,
+    /// The last imported message.
+    #[prost(uint64, tag = "40")]
+    pub(crate) imported: u64,
 }
 
 /// `Home::Group`, profile.
@@ -1494,6 +1503,9 @@ pub(crate) struct GroupInfoRow {
     pub(crate) owner_tiny_id: u64,
     #[prost(message, repeated, tag = "35")]
     pub(crate) custom: Vec<CustomFieldRow>,
+    /// It comes from another system, and was in use there.
+    #[prost(bool, tag = "40")]
+    pub(crate) imported: bool,
 }
 
 /// A custom field of a group or member, by key in ascending order; one without a value has no row.
@@ -1937,6 +1949,12 @@ pub(crate) struct JoinedRow {
     /// Not in the list before a message with a higher sequence number.
     #[prost(uint64, tag = "6")]
     pub(crate) hidden_through: u64,
+    /// [`GroupIndexRow::unread_imported`]: the messages behind [`Self::read_seq`].
+    #[prost(uint64, tag = "40")]
+    pub(crate) unread_imported: u64,
+    /// [`GroupIndexRow::receive_option`].
+    #[prost(uint32, tag = "41")]
+    pub(crate) receive_option: u32,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -2161,6 +2179,7 @@ mod tests {
             logged_at: u32::MAX,
             uncounted_through: u64::MAX,
             cleared: u64::MAX,
+            imported: u64::MAX,
         };
         assert!(head.encoded_len() < 256);
     }

@@ -2,7 +2,7 @@
 
 mod support;
 
-use support::{START_MS, World};
+use support::{Dice, START_MS, World};
 use teahouse_proto::time::UnixSeconds;
 
 /// What a conversation should be, by the simplest means.
@@ -40,17 +40,6 @@ impl Model {
 
     fn unread(&self) -> usize {
         self.counted(u32::MAX) - self.read
-    }
-}
-
-/// A sequence of choices that a seed determines.
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, limit: u32) -> u32 {
-        self.0 =
-            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        u32::try_from((self.0 >> 33) % u64::from(limit)).expect("32 bits")
     }
 }
 

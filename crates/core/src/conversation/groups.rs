@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use teahouse_proto::error::Error;
+use teahouse_proto::error::{Error, ErrorCode};
 use teahouse_proto::group::ReceiveOption;
 use teahouse_proto::ids::{GroupId, TinyId, UserId};
 use teahouse_proto::time::UnixSeconds;
@@ -22,7 +22,7 @@ use crate::error::Outcome;
 use crate::event::{ConversationsDeleted, Event, GroupRead};
 use crate::group::history::{self, Recalled, Wanted};
 use crate::group::message::GroupRef;
-use crate::group::{self, rules, uncounted};
+use crate::group::{self, import, rules, uncounted};
 use crate::hub::Channel;
 use crate::node::{Node, decode_row};
 use crate::numbers::Numbers;
@@ -55,7 +55,12 @@ impl GroupSummary {
         let (read, counted) = (self.row.read_count, self.head.counted);
         let own = self.member.sent.saturating_sub(self.row.read_sent);
         let off = own + self.uncounted.between(read, counted);
-        counted.saturating_sub(read).saturating_sub(off)
+        counted.saturating_sub(read).saturating_sub(off) + self.unread_imported()
+    }
+
+    /// Imported messages that are unread. What is imported later ends that.
+    fn unread_imported(&self) -> u64 {
+        if self.row.is_before_import(&self.head) { 0 } else { self.row.unread_imported }
     }
 
     /// Some message that counts by its number has stopped to.
@@ -110,6 +115,18 @@ impl GroupSummary {
     pub(crate) fn reference(&self, app: &App) -> GroupRef {
         let (name, kind) = (Arc::from(&*self.info.name), self.info.kind());
         GroupRef { app: app.id(), id: self.group.clone(), name, kind }
+    }
+}
+
+impl GroupIndexRow {
+    /// Messages were imported since it was said what is unread of the earlier ones.
+    fn is_before_import(&self, head: &GroupHeadRow) -> bool {
+        head.imported > self.unread_through
+    }
+
+    /// Up to where its owner has read: an import has been read when it is there.
+    pub(crate) fn read_through(&self, head: &GroupHeadRow) -> u64 {
+        if self.is_before_import(head) { self.read_seq.max(head.imported) } else { self.read_seq }
     }
 }
 
@@ -382,11 +399,15 @@ pub(crate) async fn index(
             read_seq: joined.read_seq,
             read_count: joined.read_count,
             hidden_through: joined.hidden_through,
+            unread_imported: joined.unread_imported,
+            unread_through: joined.read_seq + joined.unread_imported,
+            receive_option: joined.receive_option,
             ..GroupIndexRow::default()
         };
+        let listens = listens(&row);
         change.put(key::group_conversation(group), &row);
         index.groups.insert(group.clone(), row);
-        Some(true)
+        Some(listens)
     })
     .await?;
     let Some(listens) = listens else { return Ok(false) };
@@ -534,13 +555,11 @@ async fn try_to_mark(
         Ok((reference, member.map(|joined_as| (state.head.incarnation, joined_as))))
     })?;
     let Some((incarnation, joined_as)) = membership else {
-        return Err(teahouse_proto::error::ErrorCode::GroupPermissionDenied.into());
+        return Err(ErrorCode::GroupPermissionDenied.into());
     };
-    // What the store has, not what is on its way to it: nobody has read that.
-    let keys = [key::head(), key::member(incarnation, reader)].map(|k| (partition.clone(), k));
-    let rows = node.store().get_many(&keys).await?;
-    let [Some(head), Some(member)] = &rows[..] else { return Ok((reference, Place::Unlisted)) };
-    let (head, member): (GroupHeadRow, MemberRow) = (decode_row(head)?, decode_row(member)?);
+    let Some((head, member)) = stored(node, &partition, incarnation, reader).await? else {
+        return Ok((reference, Place::Unlisted));
+    };
     let seq = seq.min(head.last);
     let read_seq = indexed(node, app, reader).await?.read(|state| {
         let row = state.conversations.as_ref().and_then(|index| index.groups.get(group))?;
@@ -557,6 +576,56 @@ async fn try_to_mark(
         counts_at(node, &partition, &head, &member, reader, seq).await?
     };
     Ok((reference, Place::Behind(GroupMark { incarnation, joined_as, seq, count, sent })))
+}
+
+/// Head and member as the store has them, not as they are on their way to it: nobody has read that.
+async fn stored(
+    node: &Node,
+    partition: &Partition,
+    incarnation: u64,
+    member: &UserId,
+) -> Outcome<Option<(GroupHeadRow, MemberRow)>> {
+    let keys = [key::head(), key::member(incarnation, member)].map(|k| (partition.clone(), k));
+    let rows = node.store().get_many(&keys).await?;
+    let [Some(head), Some(member)] = &rows[..] else { return Ok(None) };
+    Ok(Some((decode_row(head)?, decode_row(member)?)))
+}
+
+/// Says how many of the last messages somebody has not read, his own among them. More than he may see are all
+/// of those. Nobody is told.
+///
+/// # Errors
+/// `GroupNotFound` or `GroupPermissionDenied` for somebody who is not a member.
+pub(crate) async fn set_unread(
+    node: &Arc<Node>,
+    app: &App,
+    reader: &UserId,
+    group: &GroupId,
+    unread: u64,
+) -> Outcome<()> {
+    // Whose list does not have the group yet, gets it now.
+    node.run_jobs(Home::Group(app.id(), group.clone())).await?;
+    let entity = group::group(node, app, group).await?;
+    let incarnation = entity.read(|state| -> Result<u64, Error> {
+        state.info()?;
+        Ok(state.head.incarnation)
+    })?;
+    let partition = Home::Group(app.id(), group.clone()).partition();
+    let found = stored(node, &partition, incarnation, reader).await?;
+    let (head, member) = found.ok_or(ErrorCode::GroupPermissionDenied)?;
+    let unread = unread.min(import::seen_by(&head, &member));
+    change_row(node, app, reader, group, |row, _| {
+        if (row.incarnation, row.joined_as) != (incarnation, member.joined_as) {
+            return;
+        }
+        // The mark moves back: one that is not saved yet would undo that.
+        app.group_marks.forget(reader, group);
+        row.read_seq = head.last - unread;
+        (row.read_count, row.read_sent) = (head.counted, member.sent);
+        (row.unread_imported, row.unread_through) = (unread, head.last);
+    })
+    .await?;
+    Ok(())
 }
 
 /// Rows that are looked through at most for a mark that is not at the end.
@@ -638,6 +707,7 @@ fn read_all(row: &mut GroupIndexRow, summary: &GroupSummary) {
     if summary.head.last > row.read_seq {
         row.read_seq = summary.head.last;
         (row.read_count, row.read_sent) = (summary.head.counted, summary.member.sent);
+        row.unread_imported = 0;
     }
 }
 

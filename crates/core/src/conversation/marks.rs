@@ -53,7 +53,12 @@ impl GroupMark {
         let same = (self.incarnation, self.joined_as) == (row.incarnation, row.joined_as);
         let moved = same && self.seq > row.read_seq;
         if moved {
-            (row.read_seq, row.read_count, row.read_sent) = (self.seq, self.count, self.sent);
+            row.read_seq = self.seq;
+            // What an import has said to be unread is not counted a second time: its row has the counts of its end.
+            row.read_count = row.read_count.max(self.count);
+            row.read_sent = row.read_sent.max(self.sent);
+            let behind = row.unread_through.saturating_sub(self.seq);
+            row.unread_imported = row.unread_imported.min(behind);
         }
         moved
     }
@@ -73,6 +78,17 @@ impl<K, M> Default for Marks<K, M> {
 impl<K: Ord + Clone, M: Copy + PartialEq> Marks<K, M> {
     pub(crate) fn remember(&self, reader: &UserId, of: &K, mark: M) {
         self.lock().entry(reader.clone()).or_default().insert(of.clone(), mark);
+    }
+
+    /// There is no unsaved mark any more.
+    pub(crate) fn forget(&self, reader: &UserId, of: &K) {
+        let mut by_reader = self.lock();
+        if let Some(marks) = by_reader.get_mut(reader) {
+            marks.remove(of);
+            if marks.is_empty() {
+                by_reader.remove(reader);
+            }
+        }
     }
 
     /// Who has unsaved marks.

@@ -87,7 +87,9 @@ impl Stored {
 impl GroupMessageRow {
     /// Whether it counts as unread for whoever did not send it.
     pub(crate) fn is_counted(&self) -> bool {
-        self.tip.is_none() && !MessageFlags(self.flags).has(MessageFlags::NO_UNREAD)
+        let flags = MessageFlags(self.flags);
+        let never = flags.has(MessageFlags::NO_UNREAD) || flags.has(MessageFlags::NEVER_UNREAD);
+        self.tip.is_none() && !never
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use teahouse_proto::error::{Error, ErrorCode};
-use teahouse_proto::group::{CustomField, Role};
+use teahouse_proto::group::{CustomField, ReceiveOption, Role};
 use teahouse_proto::ids::{GroupId, SdkAppId, TinyId, UserId};
 use teahouse_proto::push::{SYSTEM_ACCOUNT, TipKind};
 use teahouse_proto::time::UnixSeconds;
@@ -36,6 +36,32 @@ pub(crate) struct Act<'a> {
     pub(crate) operator: &'a str,
     /// Of everybody whom a tip of it names.
     pub(crate) faces: &'a Arc<Faces>,
+}
+
+/// An account that becomes a member.
+pub(super) struct Newcomer {
+    pub(super) user: UserId,
+    pub(super) tiny_id: TinyId,
+    pub(super) role: Role,
+    pub(super) joined: UnixSeconds,
+    /// The first message that it may see.
+    pub(super) first_seq: u64,
+    /// The last messages that it has not read.
+    pub(super) unread: u64,
+    pub(super) name_card: String,
+    pub(super) receive_option: ReceiveOption,
+}
+
+impl Newcomer {
+    /// Somebody who has read everything, and has chosen nothing yet.
+    pub(super) fn new(
+        (user, tiny_id, role): (UserId, TinyId, Role),
+        joined: UnixSeconds,
+        first_seq: u64,
+    ) -> Self {
+        let (name_card, receive_option) = (String::new(), ReceiveOption::AcceptAndNotify);
+        Self { user, tiny_id, role, joined, first_seq, unread: 0, name_card, receive_option }
+    }
 }
 
 /// How members come in or go.
@@ -114,37 +140,15 @@ impl GroupState {
         change: &mut Change,
     ) -> Result<(), Error> {
         let rules = self.rules()?;
-        let now = act.node.now().seconds();
-        let before = self.head;
-        let mut joined = Vec::new();
-        for (user, tiny_id, role) in accounts {
-            self.head.joins += 1;
-            let first_seq = if rules.newcomers_see_history { 1 } else { before.last + 1 };
-            let member = MemberRow {
-                tiny_id: tiny_id.0,
-                role: role.number(),
-                joined: now.0,
-                joined_as: self.head.joins,
-                first_seq,
-                ..MemberRow::default()
-            };
-            change.put(key::member(self.head.incarnation, user), &member);
-            joined.push(JoinedRow {
-                user: user.to_string(),
-                tiny_id: tiny_id.0,
-                joined_as: member.joined_as,
-                read_seq: before.last,
-                read_count: before.counted,
-                hidden_through: if rules.newcomers_see_history { 0 } else { before.last },
-            });
-            self.members.insert(user.clone(), member);
-            // Whatever was asked about him is decided by this.
+        let joined = act.node.now().seconds();
+        let first_seq = if rules.newcomers_see_history { 1 } else { self.head.last + 1 };
+        let newcomers =
+            accounts.iter().map(|account| Newcomer::new(account.clone(), joined, first_seq));
+        self.let_in(act.node, newcomers, change);
+        // Whatever was asked about them is decided by this.
+        for (user, ..) in accounts {
             self.decide_all(user, act.operator, true, change);
         }
-        change.put(key::head(), &self.head);
-        let incarnation = self.head.incarnation;
-        let job = IndexMembersJob { incarnation, joined, left: Vec::new() };
-        change.job(act.node, Job::IndexMembers(job));
         let users: Vec<UserId> = accounts.iter().map(|(user, ..)| user.clone()).collect();
         change.event(Event::MembersJoined(MembersJoined {
             group: act.group.clone(),
@@ -162,6 +166,46 @@ impl GroupState {
             self.tip(act, tip, change);
         }
         Ok(())
+    }
+
+    /// Makes members of accounts, without telling anybody.
+    pub(super) fn let_in(
+        &mut self,
+        node: &Node,
+        newcomers: impl IntoIterator<Item = Newcomer>,
+        change: &mut Change,
+    ) {
+        let mut joined = Vec::new();
+        for newcomer in newcomers {
+            let Newcomer { user, tiny_id, role, first_seq, unread, .. } = newcomer;
+            let receive_option = newcomer.receive_option.number();
+            self.head.joins += 1;
+            let member = MemberRow {
+                tiny_id: tiny_id.0,
+                role: role.number(),
+                joined: newcomer.joined.0,
+                joined_as: self.head.joins,
+                first_seq,
+                name_card: newcomer.name_card,
+                ..MemberRow::default()
+            };
+            change.put(key::member(self.head.incarnation, &user), &member);
+            joined.push(JoinedRow {
+                user: user.to_string(),
+                tiny_id: tiny_id.0,
+                joined_as: member.joined_as,
+                read_seq: self.head.last - unread,
+                read_count: self.head.counted,
+                hidden_through: first_seq - 1,
+                unread_imported: unread,
+                receive_option,
+            });
+            self.members.insert(user, member);
+        }
+        change.put(key::head(), &self.head);
+        let incarnation = self.head.incarnation;
+        let job = IndexMembersJob { incarnation, joined, left: Vec::new() };
+        change.job(node, Job::IndexMembers(job));
     }
 
     /// Takes members out. The caller has checked that they may go.

@@ -244,8 +244,7 @@ impl GroupSaid {
     /// unless they are told. Of live rooms they count nothing.
     fn is_uncounted(&self) -> bool {
         let rules = rules::of(self.group.kind);
-        let counts = rules.unread && self.row.tip.is_none();
-        rules.stored && (!counts || MessageFlags(self.row.flags).has(MessageFlags::NO_UNREAD))
+        rules.stored && !(rules.unread && self.row.is_counted())
     }
 
     fn face<'a>(&'a self, user: &'a str) -> Face<'a> {

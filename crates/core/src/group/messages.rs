@@ -220,33 +220,42 @@ impl GroupState {
 
     /// Gives `said` its place and queues its rows.
     fn store(&mut self, node: &Node, said: &mut GroupSaid, change: &mut Change) {
-        let flags = MessageFlags(said.row.flags);
+        let day = day_of(UnixSeconds(said.row.time));
+        said.seq = self.place(node, &mut said.row, day, change);
+    }
+
+    /// Gives a message its place behind all others, which it returns, and queues its rows. Retention finds it
+    /// under `day`.
+    pub(super) fn place(
+        &mut self,
+        node: &Node,
+        row: &mut GroupMessageRow,
+        day: u32,
+        change: &mut Change,
+    ) -> u64 {
         let head = &mut self.head;
         head.last += 1;
-        head.last_time = said.row.time;
-        said.seq = head.last;
-        if said.row.is_counted() {
-            head.counted += 1;
-        }
-        said.row.counted = head.counted;
-        if !flags.has(MessageFlags::NO_LAST) {
-            if said.row.only_for.is_empty() {
-                (head.shown, head.shown_time) = (head.last, said.row.time);
+        head.last_time = row.time;
+        head.counted += u64::from(row.is_counted());
+        row.counted = head.counted;
+        if !MessageFlags(row.flags).has(MessageFlags::NO_LAST) {
+            if row.only_for.is_empty() {
+                (head.shown, head.shown_time) = (head.last, row.time);
             } else {
                 head.targeted = head.last;
             }
         }
-        let day = day_of(UnixSeconds(said.row.time));
         if head.last_day < day {
             head.last_day = day;
             change.job(node, Job::ListDay(ListDayJob { day }));
         }
-        if !said.row.mentions.is_empty() {
+        if !row.mentions.is_empty() {
             head.mentioned = head.last;
-            change.put(key::mentioned(head.incarnation, said.seq), &MentionedRow::of(&said.row));
+            change.put(key::mentioned(head.incarnation, head.last), &MentionedRow::of(row));
         }
-        change.put(key::group_message(head.incarnation, said.seq), &said.row);
+        change.put(key::group_message(head.incarnation, head.last), row);
         change.put(key::head(), head);
+        head.last
     }
 
     /// A member's own messages are not unread for himself, so they are counted.
@@ -254,7 +263,7 @@ impl GroupState {
         let incarnation = self.head.incarnation;
         if let Some(member) = self.members.get_mut(from) {
             member.last_sent = said.row.time;
-            member.sent += u64::from(!MessageFlags(said.row.flags).has(MessageFlags::NO_UNREAD));
+            member.sent += u64::from(said.row.is_counted());
             change.put(key::member(incarnation, from), member);
         }
     }

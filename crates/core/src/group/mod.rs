@@ -9,6 +9,7 @@
 //! be, [`messages`] what is said, [`history`] what was said, [`changes`] what has become of it, [`attached`],
 //! [`receipts`] and [`pins`] what members do with it, [`room`] how live rooms differ: of them only the profile is
 //! stored, the bans, and [`attributes`] and [`counters`], which all groups have.
+//! [`import`] writes what was said and done in another system.
 
 pub(crate) mod attached;
 pub(crate) mod attributes;
@@ -19,6 +20,7 @@ pub(crate) mod counters;
 pub(crate) mod custom;
 pub(crate) mod flow;
 pub(crate) mod history;
+pub(crate) mod import;
 mod lanes;
 pub mod matrix;
 pub(crate) mod membership;
@@ -54,7 +56,7 @@ use crate::node::{Node, decode_row};
 use crate::rows::key::GroupRows;
 use crate::rows::{
     AttributesRow, BanRow, CountersRow, GroupHeadRow, GroupInfoRow, GroupMessageRow, Home,
-    MemberRow, MuteRow, PendencyRow, key,
+    MemberRow, MessageFlags, MuteRow, PendencyRow, key,
 };
 use message::GroupRef;
 use messages::SendKey;
@@ -174,7 +176,9 @@ impl GroupState {
         for row in newest.await?.iter().rev() {
             let Some(seq) = key::group_message_seq(&row.key) else { continue };
             let message: GroupMessageRow = decode_row(&row.value)?;
-            if message.time >= since.0 && message.tip.is_none() {
+            let is_sent =
+                message.tip.is_none() && !MessageFlags(message.flags).has(MessageFlags::IMPORTED);
+            if message.time >= since.0 && is_sent {
                 self.dedupe.insert(SendKey::of_row(&message), UnixSeconds(message.time), seq);
             }
         }
@@ -249,8 +253,7 @@ impl GroupState {
 
     /// Nobody but the owner sees it yet.
     pub(crate) fn is_inactive(&self) -> bool {
-        let begins_so = |info: &GroupInfoRow| rules::of(info.kind()).begins_inactive;
-        self.head.last == 0 && self.info.as_ref().is_some_and(begins_so)
+        self.info.as_ref().is_some_and(|info| info.is_inactive(&self.head))
     }
 
     /// Changes the profile and counts the change.
@@ -292,6 +295,11 @@ async fn all_rows(
 }
 
 impl GroupInfoRow {
+    /// Nobody but the owner sees it yet: nothing was said in it, here or elsewhere.
+    pub(crate) fn is_inactive(&self, head: &GroupHeadRow) -> bool {
+        rules::of(self.kind()).begins_inactive && head.last == 0 && !self.imported
+    }
+
     pub(crate) fn kind(&self) -> GroupType {
         GroupType::from_number(self.kind).unwrap_or(GroupType::Work)
     }

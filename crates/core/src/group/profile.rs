@@ -7,8 +7,9 @@ use teahouse_proto::error::{Error, ErrorCode};
 use teahouse_proto::group::{ApplyJoinOption, CustomField, GroupType, InviteJoinOption, Role};
 use teahouse_proto::ids::{GroupId, TinyId, UserId};
 use teahouse_proto::push::TipKind;
+use teahouse_proto::time::UnixSeconds;
 
-use super::membership::{Act, Description, Moving};
+use super::membership::{Act, Description, Moving, Newcomer};
 use super::message::{Faces, GroupRef};
 use super::{GroupState, change_group, custom, rules};
 use crate::app::App;
@@ -38,6 +39,9 @@ pub(crate) struct NewGroup {
     pub(crate) members: Vec<(UserId, TinyId, Role)>,
     /// What is said of some of them.
     pub(crate) descriptions: BTreeMap<UserId, Description>,
+    pub(crate) mute_all: bool,
+    /// When another system made it, if it comes from there: then nobody is told.
+    pub(crate) imported: Option<UnixSeconds>,
     /// Who makes it, and from which device.
     pub(crate) operator: UserId,
     pub(crate) origin: Option<u32>,
@@ -84,6 +88,12 @@ pub(crate) async fn create(
         change.put(key::head(), &state.head);
         let kind = new.kind.number();
         change.job(node, Job::ListGroup(ListGroupJob { incarnation, kind, dismissed: false }));
+        if let Some(joined) = new.imported {
+            let newcomers =
+                new.members.iter().map(|account| Newcomer::new(account.clone(), joined, 1));
+            state.let_in(node, newcomers, change);
+            return Ok(());
+        }
         let group = state.reference(app.id(), id)?;
         change.event(Event::GroupCreated(GroupCreated {
             group: group.clone(),
@@ -180,7 +190,7 @@ impl GroupState {
 
 impl NewGroup {
     fn row(&self, node: &Node) -> GroupInfoRow {
-        let now = node.now().seconds().0;
+        let created = self.imported.unwrap_or_else(|| node.now().seconds()).0;
         let rules = rules::of(self.kind);
         let mut custom = Vec::new();
         custom::set(&mut custom, &self.custom);
@@ -192,15 +202,16 @@ impl NewGroup {
             face_url: self.face_url.clone(),
             owner: self.owner.as_ref().map(ToString::to_string).unwrap_or_default(),
             owner_tiny_id: self.owner_tiny_id.map_or(0, |tiny_id| tiny_id.0),
-            created: now,
+            created,
             info_seq: 1,
-            changed: now,
+            changed: created,
             max_members: self.max_members,
             apply_option: self.apply_option.unwrap_or(rules.apply).number(),
             invite_option: self.invite_option.unwrap_or(rules.invite).number(),
-            mute_all: false,
+            mute_all: self.mute_all,
             supports_topics: self.supports_topics,
             custom,
+            imported: self.imported.is_some(),
         }
     }
 }

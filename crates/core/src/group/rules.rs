@@ -401,10 +401,22 @@ pub(crate) fn check_admins(settings: &AppSettings, admins: usize) -> Result<(), 
     allow(admins <= most, &format!("a group of this app has at most {most} admins"))
 }
 
+const GENERATED: &str = "@TGS#";
+const COMMUNITY: &str = "@TGS#_";
+
+/// The id that an imported group may have: it keeps the one that another system has generated.
+pub(crate) fn check_imported_id(id: &GroupId, kind: GroupType) -> Result<(), Error> {
+    let is_of_community = id.starts_with(COMMUNITY);
+    let is_name = id.as_str() != COMMUNITY && !id.contains("@TOPIC#");
+    if is_of_community == (kind == GroupType::Community) && is_name {
+        return Ok(());
+    }
+    let info = "the ids of communities, and no others, begin with @TGS#_; none has @TOPIC# in it";
+    Err(Error::with(ErrorCode::GroupIdInvalid, info.to_owned()))
+}
+
 /// The id that a group may be given.
 pub(crate) fn check_id(id: &GroupId, kind: GroupType) -> Result<(), Error> {
-    const GENERATED: &str = "@TGS#";
-    const COMMUNITY: &str = "@TGS#_";
     let fits = match kind {
         GroupType::Community => id.strip_prefix(COMMUNITY).is_some_and(|rest| {
             !rest.is_empty() && !rest.starts_with(GENERATED) && !rest.contains("@TOPIC#")
@@ -561,6 +573,16 @@ mod tests {
         assert!(fits("tea", GroupType::Public) && !fits("@TGS#tea", GroupType::Public));
         assert!(fits("@TGS#_tea", GroupType::Community) && !fits("tea", GroupType::Community));
         assert!(!fits("@TGS#_@TGS#tea", GroupType::Community));
+        let keeps =
+            |id: &str, kind| check_imported_id(&GroupId::parse(id).expect("valid"), kind).is_ok();
+        assert!(keeps("tea", GroupType::Public) && keeps("@TGS#2TEA", GroupType::Work));
+        assert!(
+            keeps("@TGS#_@TGS#cTEA", GroupType::Community)
+                && keeps("@TGS#_t", GroupType::Community)
+        );
+        assert!(!keeps("@TGS#_tea", GroupType::Public) && !keeps("tea", GroupType::Community));
+        assert!(!keeps("@TGS#_", GroupType::Community) && !keeps("@TGS#_", GroupType::Public));
+        assert!(!keeps("@TGS#_t@TOPIC#_a", GroupType::Community));
         let ids = [0, 31, u64::MAX].map(|number| generated_id(GroupType::Community, number));
         assert!(ids.iter().all(|id| id.starts_with("@TGS#_@TGS#")), "{ids:?}");
         assert_ne!(ids[0], ids[1]);

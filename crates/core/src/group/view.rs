@@ -376,7 +376,7 @@ pub(crate) async fn members(
     wanted: Wanted<'_>,
 ) -> Outcome<Vec<Membership>> {
     let entity = super::group(node, app, group).await?;
-    let mut found = entity.read(|state| state.choose(choice));
+    let (mut found, head) = entity.read(|state| (state.choose(choice), state.head));
     for membership in &mut found {
         membership.online = node.hub().is_online(app.id(), &membership.user);
     }
@@ -384,7 +384,9 @@ pub(crate) async fn members(
         let users: Vec<UserId> = found.iter().map(|membership| membership.user.clone()).collect();
         let rows = conversation::groups::rows_of(node, app, group, &users).await?;
         for (membership, row) in found.iter_mut().zip(rows) {
-            membership.index = row.filter(|row| row.joined_as == membership.member.joined_as);
+            let row = row.filter(|row| row.joined_as == membership.member.joined_as);
+            membership.index =
+                row.map(|row| GroupIndexRow { read_seq: row.read_through(&head), ..row });
         }
     }
     Ok(found)

@@ -20,7 +20,7 @@ use crate::entity::Change;
 use crate::error::Outcome;
 use crate::event::Event;
 use crate::node::Node;
-use crate::retention;
+use crate::retention::{self, Cut};
 use crate::rows::{Job, ListDayJob, MessageFlags, key};
 
 /// A message to import, with both accounts known to exist.
@@ -50,7 +50,7 @@ async fn write(node: &Arc<Node>, app: &App, imported: &Imported) -> Outcome<()> 
     if history::place_of(node, app.id(), ends, &key).await?.is_some() {
         return Ok(());
     }
-    let day = retention::listed_day(node, app, *time).await?;
+    let day = retention::listed_day(node, app, Cut::Pairs, *time).await?;
     let message = imported.as_message(app);
     loop {
         let head = heads(node, app.id(), &[ends.pair()]).await?.pop().unwrap_or_default();

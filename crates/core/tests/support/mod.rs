@@ -63,6 +63,17 @@ impl Endpoints for Nobody {
     }
 }
 
+/// A sequence of choices that a seed determines.
+pub(crate) struct Dice(pub(crate) u64);
+
+impl Dice {
+    pub(crate) fn below(&mut self, limit: u32) -> u32 {
+        self.0 =
+            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        u32::try_from((self.0 >> 33) % u64::from(limit)).expect("32 bits")
+    }
+}
+
 pub(crate) struct World {
     pub(crate) node: Arc<Node>,
     pub(crate) store: Arc<Memory>,

@@ -374,7 +374,7 @@ async fn group_item(caller: &Caller, summary: GroupSummary) -> Outcome<GroupItem
         }),
         unread_msg_count,
         group_ignored_unread_seq_count: 0,
-        msg_group_readed_seq: row.read_seq,
+        msg_group_readed_seq: row.read_through(&summary.head),
         group_next_msg_seq: summary.head.last + 1,
         group_nick: info.name.clone(),
         group_image: info.face_url.clone(),

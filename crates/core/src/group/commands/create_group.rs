@@ -10,6 +10,7 @@ use serde::Serialize;
 use teahouse_proto::error::{Error, ErrorCode};
 use teahouse_proto::group::{ApplyJoinOption, CustomField, GroupType, InviteJoinOption, Role};
 use teahouse_proto::ids::{GroupId, InvalidId, TinyId, UserId};
+use teahouse_proto::time::UnixSeconds;
 
 use super::{
     NamedMember, check_count, check_description, distinct, existing, faces, may_join_more, settle,
@@ -20,7 +21,8 @@ use crate::error::Outcome;
 use crate::group::custom::Declared;
 use crate::group::membership::Description;
 use crate::group::profile::{self, NewGroup};
-use crate::group::{room, rules};
+use crate::group::room;
+use crate::group::rules::{self, TypeRules};
 use crate::hook::table::Command;
 use crate::hook::{self, before};
 use crate::operation::Operation;
@@ -74,12 +76,54 @@ pub(crate) struct Response {
 const MEMBERS_MAX: usize = 100;
 const MEMBERS_OF_CLIENT_MAX: usize = 500;
 
+/// A group that somebody asks for.
+pub(super) struct Asked {
+    pub(super) kind: GroupType,
+    pub(super) name: String,
+    pub(super) owner: Option<UserId>,
+    pub(super) group_id: Option<String>,
+    pub(super) introduction: Option<String>,
+    pub(super) notification: Option<String>,
+    pub(super) face_url: Option<String>,
+    pub(super) max_member_count: Option<u32>,
+    pub(super) apply_join_option: Option<ApplyJoinOption>,
+    pub(super) invite_join_option: Option<InviteJoinOption>,
+    pub(super) support_topic: Option<u32>,
+    pub(super) app_defined_data: Option<Vec<CustomField>>,
+    pub(super) member_list: Option<Vec<NamedMember>>,
+    pub(super) mute_all: bool,
+    /// When another system made it.
+    pub(super) imported: Option<UnixSeconds>,
+}
+
 pub(crate) async fn run(caller: Caller, request: Request) -> Outcome<Response> {
+    let asked = Asked {
+        kind: request.kind,
+        name: request.name,
+        owner: request.owner,
+        group_id: request.group_id,
+        introduction: request.introduction,
+        notification: request.notification,
+        face_url: request.face_url,
+        max_member_count: request.max_member_count,
+        apply_join_option: request.apply_join_option,
+        invite_join_option: request.invite_join_option,
+        support_topic: request.support_topic,
+        app_defined_data: request.app_defined_data,
+        member_list: request.member_list,
+        mute_all: false,
+        imported: None,
+    };
+    make(&caller, asked).await
+}
+
+/// Makes the group.
+pub(super) async fn make(caller: &Caller, request: Asked) -> Outcome<Response> {
     let (node, app) = (caller.node(), caller.app());
-    let owner = owner(&caller, &request)?;
-    let id = check(&caller, &request)?;
+    let owner = owner(caller, &request)?;
+    let id = check(caller, &request)?;
     let id = id.unwrap_or_else(|| rules::generated_id(request.kind, node.next_id().0));
-    let (members, over_limit) = members(&caller, &request, owner.as_ref()).await?;
+    let (members, over_limit) = members(caller, &request, owner.as_ref()).await?;
     let settings = &app.facts().settings;
     let most = profile::members_max(settings, request.kind);
     let max_members = request.max_member_count.unwrap_or(most);
@@ -93,10 +137,12 @@ pub(crate) async fn run(caller: Caller, request: Request) -> Outcome<Response> {
         return Err(Error::with(ErrorCode::MembersExceeded, info).into());
     }
     let descriptions = descriptions(&request);
-    let operator = super::operator(&caller, None)?;
-    ask(&caller, &request, owner.as_ref(), &members).await?;
+    let operator = super::operator(caller, None)?;
+    if request.imported.is_none() {
+        ask(caller, &request, owner.as_ref(), &members).await?;
+    }
     let named = members.iter().map(|(user, ..)| user);
-    let faces = faces(&caller, &operator, named).await?;
+    let faces = faces(caller, &operator, named).await?;
     let owner_tiny_id = members.iter().find(|(user, ..)| owner.as_ref() == Some(user));
     let new = NewGroup {
         owner_tiny_id: owner_tiny_id.map(|(_, tiny_id, _)| *tiny_id),
@@ -115,18 +161,20 @@ pub(crate) async fn run(caller: Caller, request: Request) -> Outcome<Response> {
         custom: request.app_defined_data.unwrap_or_default(),
         members: if room::is_room(request.kind) { Vec::new() } else { members },
         descriptions,
+        mute_all: request.mute_all,
+        imported: request.imported,
         operator,
         origin: caller.origin(),
     };
     profile::create(node, app, &id, &new, &faces).await?;
-    settle(&caller, &id).await?;
+    settle(caller, &id).await?;
     Ok(Response { group_id: id, over_limit })
 }
 
 /// Asks the app's webhook.
 async fn ask(
     caller: &Caller,
-    request: &Request,
+    request: &Asked,
     owner: Option<&UserId>,
     members: &[(UserId, TinyId, Role)],
 ) -> Outcome<()> {
@@ -153,7 +201,7 @@ async fn ask(
     Ok(())
 }
 
-fn owner(caller: &Caller, request: &Request) -> Outcome<Option<UserId>> {
+fn owner(caller: &Caller, request: &Asked) -> Outcome<Option<UserId>> {
     if caller.is_admin() {
         return Ok(request.owner.clone());
     }
@@ -162,7 +210,7 @@ fn owner(caller: &Caller, request: &Request) -> Outcome<Option<UserId>> {
 }
 
 /// Checks what needs no look at the accounts; returns the id that is asked for.
-fn check(caller: &Caller, request: &Request) -> Outcome<Option<GroupId>> {
+fn check(caller: &Caller, request: &Asked) -> Outcome<Option<GroupId>> {
     let settings = &caller.app().facts().settings;
     rules::check_texts(
         settings,
@@ -183,12 +231,15 @@ fn check(caller: &Caller, request: &Request) -> Outcome<Option<GroupId>> {
     let Some(id) = request.group_id.as_ref().filter(|id| !id.is_empty()) else { return Ok(None) };
     let invalid = |problem: InvalidId| Error::with(ErrorCode::GroupIdInvalid, problem.to_string());
     let id = GroupId::parse(id).map_err(invalid)?;
-    rules::check_id(&id, request.kind)?;
+    match request.imported {
+        Some(_) => rules::check_imported_id(&id, request.kind)?,
+        None => rules::check_id(&id, request.kind)?,
+    }
     Ok(Some(id))
 }
 
 /// What the request says of members.
-fn descriptions(request: &Request) -> BTreeMap<UserId, Description> {
+fn descriptions(request: &Asked) -> BTreeMap<UserId, Description> {
     let described = |member: &NamedMember| {
         let custom = member.app_member_defined_data.clone().unwrap_or_default();
         (member.member_account.clone(), Description { name_card: member.name_card.clone(), custom })
@@ -196,23 +247,33 @@ fn descriptions(request: &Request) -> BTreeMap<UserId, Description> {
     request.member_list.iter().flatten().map(described).collect()
 }
 
+/// The role that a newcomer is given.
+///
+/// # Errors
+/// It is another one than `Admin`, or the type has no admins.
+pub(super) fn role(rules: &TypeRules, named: Option<&str>) -> Result<Role, Error> {
+    match named {
+        None | Some("" | "Member") => Ok(Role::Member),
+        Some("Admin") if rules.admins => Ok(Role::Admin),
+        Some(other) => {
+            let info = format!("Role is {other}, Admin is possible where a group has admins");
+            Err(Error::with(ErrorCode::GroupBadParameter, info))
+        }
+    }
+}
+
 /// The owner and the members, and those who are in too many groups already.
 async fn members(
     caller: &Caller,
-    request: &Request,
+    request: &Asked,
     owner: Option<&UserId>,
 ) -> Outcome<(Vec<(UserId, TinyId, Role)>, Vec<UserId>)> {
     let rules = rules::of(request.kind);
     let mut admins = Vec::new();
     let mut users: Vec<UserId> = owner.cloned().into_iter().collect();
     for member in request.member_list.iter().flatten() {
-        match member.role.as_deref() {
-            None | Some("" | "Member") => {}
-            Some("Admin") if rules.admins => admins.push(member.member_account.clone()),
-            Some(other) => {
-                let info = format!("Role is {other}, Admin is possible where a group has admins");
-                return Err(Error::with(ErrorCode::GroupBadParameter, info).into());
-            }
+        if role(rules, member.role.as_deref())? == Role::Admin {
+            admins.push(member.member_account.clone());
         }
         users.push(member.member_account.clone());
     }

@@ -110,7 +110,8 @@ async fn view(
     } else {
         (0, 0)
     };
-    let GroupSummary { group, row, head, info, member, .. } = summary;
+    let GroupSummary { group, mut row, head, info, member, .. } = summary;
+    row.read_seq = row.read_through(&head);
     let view = GroupView::of(app, &group, &head, &info, count, base).without_result();
     let Some(of_self) = of_self else {
         return Ok(view);

@@ -48,6 +48,9 @@ pub(crate) mod group_set_key_values;
 pub(crate) mod handle_apply_join_group;
 pub(crate) mod handle_invite_join_group;
 pub(crate) mod handle_invite_join_permission_group;
+pub(crate) mod import_group;
+pub(crate) mod import_group_member;
+pub(crate) mod import_group_msg;
 pub(crate) mod modify_group_attr;
 pub(crate) mod modify_group_base_info;
 pub(crate) mod modify_group_member_info;
@@ -58,6 +61,7 @@ pub(crate) mod quit_group;
 pub(crate) mod send_group_msg;
 pub(crate) mod send_group_system_notification;
 pub(crate) mod set_group_attr;
+pub(crate) mod set_unread_msg_num;
 pub(crate) mod unban_group_member;
 pub(crate) mod unpin_message;
 pub(crate) mod update_group_counter;
@@ -121,6 +125,16 @@ fn check_wording(field: &str, wording: &str) -> Result<(), Error> {
         return Err(Error::with(ErrorCode::GroupBadParameter, info));
     }
     Ok(())
+}
+
+/// Refuses a name in a group that is too long.
+fn check_name_card(caller: &Caller, card: &str) -> Result<(), Error> {
+    let bytes_max = caller.app().facts().settings.group_name_card_bytes_max as usize;
+    if card.len() <= bytes_max {
+        return Ok(());
+    }
+    let info = format!("NameCard is {} bytes, at most {bytes_max}", card.len());
+    Err(Error::with(ErrorCode::GroupBadParameter, info))
 }
 
 /// Who acts: a user for himself, a backend in the name that it gives or its own.

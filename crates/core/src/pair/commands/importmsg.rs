@@ -44,7 +44,7 @@ request! {
 }
 
 /// How far the clock of a backend may be ahead: what is sent next gets no earlier second than the import.
-const AHEAD_S_MAX: u64 = 10;
+pub(crate) const AHEAD_S_MAX: u64 = 10;
 
 pub(crate) async fn run(caller: Caller, request: Request) -> Outcome<Empty> {
     let live = match request.sync_from_old_system {
