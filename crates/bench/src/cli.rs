@@ -11,7 +11,7 @@ use teahouse_proto::ids::SdkAppId;
 use crate::client::Target;
 use crate::error::BenchError;
 use crate::load::FrameBytes;
-use crate::{broadcast, raw, w1, w2, w3, w4, w5, w6, w7, w8, w10, w10_groups};
+use crate::{broadcast, migration, raw, w1, w2, w3, w4, w5, w6, w7, w8, w10, w10_groups};
 
 /// Measures a server and the ceilings of the machine that it runs on.
 #[derive(Debug, Args)]
@@ -84,6 +84,8 @@ enum Workload {
     /// What the same requests cost in a group of more members, and with more groups in the app.
     #[command(name = "W10-groups", alias = "w10-groups")]
     W10Groups(w10_groups::W10GroupsArgs),
+    /// An app moves from one server to another, though its migration is killed on the way.
+    Migration(migration::MigrationArgs),
     /// The two ceilings alone: group commit of the store, and raw WebSocket echo plus push.
     Ceilings(w1::CeilingArgs),
     /// The raw server of the ceiling.
@@ -165,6 +167,7 @@ pub fn run(args: &BenchArgs) -> Result<(), BenchError> {
         Workload::W10(w10) => w10::run(&args.common, w10),
         Workload::W10Groups(groups) => w10_groups::run(&args.common, groups),
         Workload::W8(w8) => w8::run(&args.common, w8),
+        Workload::Migration(migration) => migration::run(&args.common, migration),
         Workload::Ceilings(ceilings) => w1::ceilings(&args.common, ceilings),
         Workload::RawServer(raw) => {
             let bytes = FrameBytes { request: 0, ack: raw.ack_bytes, push: raw.push_bytes };

@@ -20,6 +20,7 @@ mod history;
 mod limits;
 mod load;
 mod mark;
+mod migration;
 mod process;
 mod program;
 mod raw;

@@ -37,6 +37,8 @@ pub enum Command {
     Import(ImportArgs),
     /// Measure: load generator and ceilings.
     Bench(teahouse_bench::cli::BenchArgs),
+    /// Move an app over from another service, by its REST API.
+    Migrate(teahouse_migrate::cli::MigrateArgs),
 }
 
 /// `teahouse serve`.

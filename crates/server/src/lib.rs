@@ -50,6 +50,9 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
         Command::Export(args) => transfer::export(&args),
         Command::Import(args) => transfer::import(&args),
         Command::Bench(args) => teahouse_bench::cli::run(&args).map_err(Failure::new),
+        Command::Migrate(args) => {
+            teahouse_migrate::cli::run(&args, env::system_now().seconds()).map_err(Failure::new)
+        }
     }
 }
 

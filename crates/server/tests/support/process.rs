@@ -12,7 +12,7 @@ use tokio::time::timeout;
 
 use super::DEADLINE;
 
-const BINARY: &str = env!("CARGO_BIN_EXE_teahouse");
+pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_teahouse");
 
 /// How a command ended.
 #[derive(Debug)]

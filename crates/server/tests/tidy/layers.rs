@@ -13,9 +13,17 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("teahouse-core", &["teahouse-proto", "teahouse-store"]),
     ("teahouse-sim", &["teahouse-proto", "teahouse-store", "teahouse-core"]),
     ("teahouse-bench", &["teahouse-proto", "teahouse-store"]),
+    ("teahouse-migrate", &["teahouse-proto"]),
     (
         "teahouse-server",
-        &["teahouse-proto", "teahouse-store", "teahouse-core", "teahouse-sim", "teahouse-bench"],
+        &[
+            "teahouse-proto",
+            "teahouse-store",
+            "teahouse-core",
+            "teahouse-sim",
+            "teahouse-bench",
+            "teahouse-migrate",
+        ],
     ),
 ];
 
