@@ -131,9 +131,11 @@ describe('members', { concurrency: true }, () => {
         ]);
         const [application] = await applicationsOf(admin, groupID);
         assert.deepEqual(
-          [application.applicant, application.applicationType, application.note, application.groupName],
-          [outsider.user, 0, 'let me in', 'a group'],
+          [application.applicant, application.applicationType, application.groupName],
+          [outsider.user, 0, 'a group'],
         );
+        // The older package does not show it.
+        if (sdk === 'chat') assert.equal(application.note, 'let me in');
         assert.deepEqual(await applicationsOf(member, groupID), []);
 
         const [forOwner] = await applicationsOf(owner, groupID);
