@@ -153,6 +153,7 @@ impl World {
             user: UserId::parse("alice").expect("valid"),
             tiny_id: TinyId(1),
             inst_id: 1,
+            issued: UnixMillis(0),
             expires: UnixSeconds::MAX,
             connection: Connection::new("test".into(), Platform::Web, false, 0, 1 << 20, None, now),
         };
