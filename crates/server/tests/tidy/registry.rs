@@ -90,8 +90,10 @@ fn the_table_and_the_registry_agree_on_each_command() {
     for row in served(&table) {
         let about =
             find(&row.path).unwrap_or_else(|| panic!("{} is not registered", row.path)).about;
-        let twin = registry.gateway(&million_servcmd(&row.path));
-        assert_eq!(twin.is_some(), row.million, "{}: million", row.path);
+        let twin = million_servcmd(&row.path);
+        // What is a command of that service itself has no twin there.
+        let has_twin = twin != row.path.replacen('/', ".", 1) && registry.gateway(&twin).is_some();
+        assert_eq!(has_twin, row.million, "{}: million", row.path);
         assert_eq!(about.one_way, row.one_way, "{}: one_way", row.path);
     }
 }
