@@ -610,6 +610,9 @@ impl Sim {
         for ((from, _, _, seq, _), known) in &conversation.known {
             let found = history.iter().find(|seen| u64::from(seen.number) + 1 == *seq);
             let Some(seen) = found else { continue };
+            if self.ledger.is_changed_unanswered(device, seen.number) {
+                continue;
+            }
             let is_own = *from == name(own.user);
             let is_right = known.withdrawn == seen.withdrawn
                 && (known.withdrawn || known.version == seen.version)

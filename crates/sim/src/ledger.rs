@@ -90,7 +90,8 @@ pub(crate) struct Change {
     pub(crate) kind: ChangeKind,
     /// Whether it took effect; open until it is answered, and after that if no answer came.
     pub(crate) done: Truth,
-    /// Step of the answer.
+    /// Steps of the decision and of the answer.
+    pub(crate) asked: Step,
     pub(crate) over: Step,
 }
 
@@ -200,6 +201,15 @@ impl Ledger {
             truth = Truth::Perhaps;
         }
         truth
+    }
+
+    /// Whether a message of a device was changed before the device had the answer to its sending: of such a
+    /// message it does not know yet by which second it is named.
+    pub(crate) fn is_changed_unanswered(&self, device: usize, number: u32) -> bool {
+        let message = &self.messages[number as usize];
+        let mut changes = self.changes.iter();
+        message.author == Author::Device(device)
+            && changes.any(|change| change.message == number && change.asked < message.acked)
     }
 
     /// A change was answered.

@@ -804,7 +804,13 @@ impl Sim {
     }
 
     fn new_change(&mut self, message: u32, kind: ChangeKind) -> usize {
-        self.ledger.changes.push(Change { message, kind, done: Truth::Perhaps, over: NEVER });
+        self.ledger.changes.push(Change {
+            message,
+            kind,
+            done: Truth::Perhaps,
+            asked: self.step,
+            over: NEVER,
+        });
         self.ledger.changes.len() - 1
     }
 

@@ -97,8 +97,7 @@ impl GroupSummary {
 
     /// Nobody but its owner sees a group that waits for its first message.
     pub(crate) fn is_visible_to(&self, user: &UserId) -> bool {
-        let is_inactive = rules::of(self.info.kind()).begins_inactive && self.head.last == 0;
-        !is_inactive || self.info.owner == user.as_str()
+        !self.info.is_inactive(&self.head) || self.info.owner == user.as_str()
     }
 
     /// The row of the same membership.
