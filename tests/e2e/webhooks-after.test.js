@@ -84,7 +84,7 @@ async function allOf(command, prefix, count) {
 
 test('an endpoint that refuses, hangs, resets, answers garbage and is away for a while gets everything in order', async () => {
   const [alice, bob, carol] = await accounts('alice', 'bob', 'carol');
-  const group = userNamed('group');
+  const group = userNamed('told-group');
   await server.restOk('group_open_http_svc/create_group', { Type: TYPE.public, GroupId: group, Name: 'g' });
   const troubles = /** @type {const} */ ([500, 'hang', 'reset', 'garbage', 404]);
   let calls = 0;
